@@ -1,0 +1,1 @@
+"""Published baselines, one file each."""

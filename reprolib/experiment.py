@@ -1,0 +1,214 @@
+"""A grid of runs to one RankTable: what is stored is not run again, what fails is reported, the rest goes on.
+
+A cell is one file, `<store>/<digest>.parquet`: the run's ranks, and in its metadata the record, training history and
+cost. It is written beside and renamed, so a killed run leaves no half cell, and two processes can share a store.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from reprolib.systems import options_of, train
+
+FORMAT = 1  # of a stored cell; a cell of another format is recomputed
+CODE = ("data/split.py", "data/batches.py", "evaluate/ranking.py", "evaluate/kernels.py", "evaluate/table.py",
+        "train.py", "systems.py", "nn", "baselines")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell of a grid. `options` are the system's, as sorted (name, value) pairs; build runs with `runs(...)`."""
+
+    system: str
+    dataset: str
+    target: str
+    source: str | None = None
+    seed: int = 0
+    protocol: str = "leave-one-out"
+    options: tuple[tuple[str, object], ...] = ()
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tables call it: the label, or the system."""
+        return self.label or self.system
+
+
+@dataclass
+class Failure:
+    """A cell that raised, with its record and traceback."""
+
+    run: Run
+    traceback: str
+
+
+@dataclass
+class Grid:
+    """What `run_grid` gives: the RankTable of all finished cells, one cost row per cell, and the failures."""
+
+    ranks: pd.DataFrame
+    cost: pd.DataFrame
+    failures: list[Failure] = field(default_factory=list)
+
+
+def runs(systems: Iterable[str], dataset: str, target: str, source: str | None = None, seeds: Iterable[int] = (0,),
+         protocol: str = "leave-one-out", label: str = "", **options) -> list[Run]:
+    """All (system, seed) cells. An option goes to the systems that have it; one that no system has is an error."""
+    known = {s: options_of(s) for s in systems}
+    for option in options:
+        if not any(option in k for k in known.values()):
+            raise ValueError(f"no system of {', '.join(known)} has an option {option!r}")
+    cells = []
+    for system, accepted in known.items():
+        chosen = tuple(sorted((k, v) for k, v in options.items() if k in accepted))
+        cells += [Run(system, dataset, target, source, seed, protocol, chosen, label) for seed in seeds]
+    return cells
+
+
+def run_grid(cells: list[Run], *, store: str | Path | None = None, data_dir: str | None = None, jobs: int = 1,
+             scheduler: str | None = None, progress: bool = True) -> Grid:
+    """Execute the cells that the store does not hold, then read all of them back.
+
+    store      folder of cells; default `<cache>/results`
+    jobs       processes on this machine; the cores are shared out among them
+    scheduler  address of a Dask scheduler ("tcp://host:8786"): cells run on its workers, which must see `store`
+    Ctrl-C loses only the cells in flight.
+    """
+    from joblib import Parallel, delayed
+    from tqdm.auto import tqdm
+
+    store = Path(store) if store else default_store()
+    store.mkdir(parents=True, exist_ok=True)
+    digests = {run: cell_digest(run, data_dir) for run in dict.fromkeys(cells)}
+    missing = [run for run, digest in digests.items() if read_info(store / f"{digest}.parquet") is None]
+    threads = max(1, (os.cpu_count() or 1) // max(jobs, 1))
+    failures = []
+    with _backend(jobs, scheduler, threads), tqdm(total=len(missing), desc="runs", unit="run",
+                                                  disable=not (progress and missing)) as bar:
+        work = (delayed(execute)(run, digests[run], str(store), data_dir, threads) for run in missing)
+        for run, error in Parallel(return_as="generator_unordered", n_jobs=-1 if scheduler else jobs)(work):
+            bar.update()
+            if error:
+                failures.append(Failure(run, error))
+    for failure in failures:
+        last = failure.traceback.strip().splitlines()[-1]
+        print(f"failed: {failure.run.name} on {failure.run.dataset}, seed {failure.run.seed}: {last}")
+    return collect(digests, store, failures)
+
+
+def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: int) -> tuple[Run, str]:
+    """Train, rank and store one cell; returns (run, traceback or "")."""
+    import torch
+
+    from reprolib.data.datasets import load_split
+    from reprolib.evaluate.table import rank_table
+
+    torch.set_num_threads(threads)
+    try:
+        started = time.perf_counter()
+        split = load_split(run.dataset, run.target, run.source, run.protocol, data_dir)
+        trained = train(run.system, split, run.seed, progress=False, **dict(run.options))
+        if trained.interrupted:
+            raise KeyboardInterrupt
+        queries, items = trained.vectors("test")
+        ranks = rank_table(queries, items, split, system=run.name, seed=run.seed)
+        info = {"format": FORMAT, "run": asdict(run), "split": split.digest, "history": trained.history,
+                "parameters": trained.parameters, "train_seconds": trained.seconds,
+                "seconds": time.perf_counter() - started, "users": len(ranks)}
+        write_cell(Path(store) / f"{digest}.parquet", ranks, info)
+    except Exception:
+        return run, traceback.format_exc()
+    return run, ""
+
+
+def collect(digests: dict[Run, str], store: Path, failures: list[Failure]) -> Grid:
+    """Read the stored cells of the given runs."""
+    tables, cost = [], []
+    for run, digest in digests.items():
+        path = store / f"{digest}.parquet"
+        info = read_info(path)
+        if info is None:
+            continue
+        tables.append(pd.read_parquet(path))
+        cost.append({"system": run.name, "dataset": run.dataset, "direction": tables[-1]["direction"].iloc[0],
+                     "seed": run.seed} | {k: info[k] for k in ("parameters", "train_seconds", "seconds")}
+                    | {"epochs": info["history"][-1]["epoch"] if info["history"] else 0, "digest": digest})
+    ranks = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return Grid(ranks, pd.DataFrame(cost), failures)
+
+
+def cell_digest(run: Run, data_dir: str | None = None) -> str:
+    """SHA-256 (24 digits) of the record, the prepared data and the code that matters."""
+    from reprolib.data.datasets import load_split
+
+    split = load_split(run.dataset, run.target, run.source, run.protocol, data_dir)
+    text = json.dumps([FORMAT, asdict(run), split.digest, code_digest()], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@functools.cache
+def code_digest() -> str:
+    """SHA-256 of the modules whose change can move a rank."""
+    root, total = Path(__file__).parent, hashlib.sha256()
+    for part in CODE:
+        for file in sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]:
+            total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def write_cell(path: Path, ranks: pd.DataFrame, info: dict) -> None:
+    """Write ranks and info as one Parquet file, whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(ranks, preserve_index=False)
+    table = table.replace_schema_metadata((table.schema.metadata or {}) | {b"reprolib": json.dumps(info).encode()})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def read_info(path: Path) -> dict | None:
+    """The metadata of a cell; None where the file is absent, damaged or of another format."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        info = json.loads(metadata[b"reprolib"])
+    except (OSError, KeyError, ValueError, pa.ArrowInvalid):
+        return None
+    return info if info.get("format") == FORMAT else None
+
+
+def default_store() -> Path:
+    """`<cache>/results`."""
+    from reprolib.cache import cache_dir
+
+    return cache_dir() / "results"
+
+
+def _backend(jobs: int, scheduler: str | None, threads: int):
+    """joblib's configuration: a Dask cluster, or processes that each keep to their share of the cores."""
+    import contextlib
+
+    from joblib import parallel_config
+
+    if scheduler:
+        from distributed import Client
+
+        stack = contextlib.ExitStack()
+        stack.enter_context(Client(scheduler))
+        stack.enter_context(parallel_config(backend="dask"))
+        return stack
+    if jobs == 1:
+        return contextlib.nullcontext()
+    return parallel_config(backend="loky", inner_max_num_threads=threads)

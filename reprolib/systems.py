@@ -1,0 +1,117 @@
+"""Every system by name: how it is trained on a Split and how it scores. The grid (reprolib.experiment) knows no others.
+
+A system is a function (split, seed, progress, **options) -> Trained. Its options are its keyword arguments, so an
+unknown option is found before anything is trained.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reprolib.data.split import Split
+
+
+@dataclass
+class Trained:
+    """What a system leaves: `vectors(stage)` gives queries (events, d) and items (n_items + 1, d); score = product."""
+
+    vectors: "Callable[[str], tuple[Tensor, Tensor]]"
+    parameters: int
+    seconds: float = 0.0
+    history: list[dict] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def popularity(split: "Split", seed: int, progress: bool) -> Trained:
+    """Most training events first; no parameters, no seed."""
+    import torch
+
+    from reprolib.baselines.popularity import popularity as counts
+
+    items = counts(split)
+    return Trained(lambda stage: (torch.ones(len(split.held_out(stage)[0]), 1), items), parameters=0)
+
+
+def bpr_mf(split: "Split", seed: int, progress: bool, *, dim: int = 64, epochs: int = 200, patience: int = 5,
+           every: int = 5, lr: float = 0.05, reg: float = 0.01, domains: str = "target") -> Trained:
+    """BPR-MF on the target's events, or on both domains' (`domains="all"`)."""
+    import torch
+
+    from reprolib.baselines.bpr_mf import fit_bpr
+
+    factors = fit_bpr(split, dim=dim, epochs=epochs, patience=patience, every=every, lr=lr, reg=reg, domains=domains,
+                      seed=seed, progress=progress)
+    users, items = torch.from_numpy(factors.users), torch.from_numpy(factors.items)
+    return Trained(lambda stage: (users[split.held_out(stage)[0]], items), users.numel() + items.numel(),
+                   factors.seconds, factors.history)
+
+
+def sasrec(split: "Split", seed: int, progress: bool, *, dim: int = 64, length: int = 50, blocks: int = 2,
+           heads: int = 1, dropout: float = 0.2, reads: str = "tgt", loss: str = "bce", epochs: int = 200,
+           patience: int = 20, lr: float = 1e-3, weight_decay: float = 0.0, batch_size: int = 256, negatives: int = 512,
+           every: int = 1, device: str = "auto") -> Trained:
+    """SASRec over the target sequence (`reads="tgt"`) or over both domains merged by time (`"mix"`)."""
+    from reprolib.baselines.sasrec import SASRec
+    from reprolib.train import seed_everything
+
+    seed_everything(seed)
+    model = SASRec(split.n_items, dim, length, blocks, heads, dropout, reads)
+    return sequence_model(model, split, seed, progress, loss=loss, epochs=epochs, patience=patience, lr=lr, every=every,
+                          weight_decay=weight_decay, batch_size=batch_size, negatives=negatives, device=device)
+
+
+def sequence_model(model, split: "Split", seed: int, progress: bool, **training) -> Trained:
+    """Train any model of reprolib.train's interface and wrap it."""
+    from reprolib.data.batches import Batches
+    from reprolib.train import encode, fit
+
+    result = fit(model, split, seed=seed, progress=progress, **training)
+
+    def vectors(stage: str):
+        device = next(model.parameters()).device
+        queries, items = encode(model, Batches(split, stage, model.length, model.parts, device))
+        return queries.cpu(), items.cpu()
+
+    parameters = sum(p.numel() for p in model.parameters())
+    return Trained(vectors, parameters, result.seconds, result.history, result.interrupted)
+
+
+SYSTEMS: dict[str, tuple[Callable[..., Trained], dict]] = {
+    "Popularity": (popularity, {}),
+    "BPR-MF": (bpr_mf, {}),
+    "BPR-MF-both": (bpr_mf, {"domains": "all"}),
+    "SASRec": (sasrec, {}),
+    "SASRec-SSM": (sasrec, {"loss": "ssm"}),
+    "SASRec-both": (sasrec, {"reads": "mix"}),
+}
+
+
+def options_of(name: str) -> dict:
+    """The system's options with their defaults. Raises ValueError on an unknown name, with the nearest one."""
+    if name not in SYSTEMS:
+        raise ValueError(f"{name!r} is no system{nearest(name, SYSTEMS)}")
+    function, preset = SYSTEMS[name]
+    defaults = {p.name: p.default for p in inspect.signature(function).parameters.values()
+                if p.kind is p.KEYWORD_ONLY}
+    return defaults | preset
+
+
+def train(name: str, split: "Split", seed: int = 0, progress: bool = True, **options) -> Trained:
+    """Train the named system. Raises ValueError on an unknown system or option, with the nearest valid name."""
+    known = options_of(name)
+    for option in options:
+        if option not in known:
+            raise ValueError(f"{name} has no option {option!r}{nearest(option, known)}")
+    function, preset = SYSTEMS[name]
+    return function(split, seed, progress, **preset | options)
+
+
+def nearest(word: str, known) -> str:
+    """" (did you mean X?)", or the list of what is known where nothing is near."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else f"; there are {', '.join(known) or 'none'}"
