@@ -1,0 +1,83 @@
+"""The thirteen domains of the miniature world: which population acts in them, when, how much, in which raw format."""
+
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+TRAITS, FACETS, SESSIONS = 8, 8, 8
+
+
+@dataclass(frozen=True)
+class Size:
+    """`users` per community, `activity` scales the mean number of events, `items` those of a domain of weight 1."""
+
+    users: int
+    items: int
+    activity: float
+
+
+SIZES = {"smoke": Size(users=470, items=200, activity=0.7), "quick": Size(users=2700, items=800, activity=1.0)}
+OVERLAP = 0.85  # communities of the Amazon population start this share of a community apart
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One domain.
+
+    vocabulary  its YAML file; population: who acts in it; community: position in that population
+    era         the years, shared by all domains of an era, so that their sessions interleave
+    events      mean number of events of a user (before `Size.activity`); weight scales the number of items
+    source      raw format; stem: the part of the raw file names that names the domain
+    """
+
+    vocabulary: str
+    source: str
+    population: str
+    community: int
+    era: tuple[str, str]
+    events: float
+    weight: float = 1.0
+    stem: str = ""
+
+
+E14, E18 = ("2012-01-01", "2014-07-01"), ("2018-01-02", "2018-10-01")
+DOMAINS = {
+    "food": Domain("food", "amazon2014", "amazon", 0, E14, 9, 0.8, "Grocery_and_Gourmet_Food"),
+    "kitchen": Domain("kitchen", "amazon2014", "amazon", 0, E14, 13, 1.0, "Home_and_Kitchen"),
+    "movies": Domain("movies", "amazon2014", "amazon", 1, E14, 13, 1.0, "Movies_and_TV"),
+    "books": Domain("books", "amazon2014", "amazon", 1, E14, 12, 1.2, "Books"),
+    "cds": Domain("cds", "amazon2014", "amazon", 1, E14, 10, 0.8, "CDs_and_Vinyl"),
+    "cloth": Domain("cloth", "amazon2018", "amazon", 2, E18, 15, 1.1, "Clothing_Shoes_and_Jewelry"),
+    "sport": Domain("sport", "amazon2018", "amazon", 2, E18, 8, 0.8, "Sports_and_Outdoors"),
+    "electronics": Domain("electronics", "amazon2018", "amazon", 3, E18, 15, 1.1, "Electronics"),
+    "phones": Domain("phones", "amazon2018", "amazon", 3, E18, 9, 0.8, "Cell_Phones_and_Accessories"),
+    "books2023": Domain("books", "amazon2023", "amazon2023", 0, ("2019-01-01", "2023-03-01"), 12, 1.0, "Books"),
+    "goodreads": Domain("books", "goodreads", "goodreads", 0, ("2012-01-01", "2017-10-01"), 14, 1.0),
+    "games": Domain("games", "steam", "steam", 0, ("2011-01-01", "2015-12-31"), 11, 0.8),
+    "restaurants": Domain("restaurants", "yelp", "yelp", 0, ("2014-01-01", "2019-12-01"), 12, 0.8),
+}
+
+
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """A generator of its own for every name: adding a domain leaves the draws of the others as they are."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=[zlib.crc32(n.encode()) for n in names]))
+
+
+def window(domain: Domain) -> tuple[int, int]:
+    """First and last second (UTC, exclusive end) in which events of the domain happen."""
+    start, end = (int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) for day in domain.era)
+    return start, end
+
+
+def population_size(name: str, size: Size) -> int:
+    """Number of users: communities overlap by 1 - OVERLAP."""
+    last = max(d.community for d in DOMAINS.values() if d.population == name)
+    return size.users + round(last * OVERLAP * size.users)
+
+
+def members(domain: Domain, size: Size) -> slice:
+    """The community of the domain, as a slice of its population."""
+    first = round(domain.community * OVERLAP * size.users)
+    return slice(first, first + size.users)
