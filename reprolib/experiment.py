@@ -91,7 +91,7 @@ def run_grid(cells: list[Run], *, store: str | Path | None = None, data_dir: str
     missing = [run for run, digest in digests.items() if read_info(store / f"{digest}.parquet") is None]
     threads = max(1, (os.cpu_count() or 1) // max(jobs, 1))
     failures = []
-    with _backend(jobs, scheduler, threads), tqdm(total=len(missing), desc="runs", unit="run",
+    with parallel_backend(jobs, scheduler, threads), tqdm(total=len(missing), desc="runs", unit="run",
                                                   disable=not (progress and missing)) as bar:
         work = (delayed(execute)(run, digests[run], str(store), data_dir, threads) for run in missing)
         for run, error in Parallel(return_as="generator_unordered", n_jobs=-1 if scheduler else jobs)(work):
@@ -120,8 +120,8 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
             raise KeyboardInterrupt
         queries, items = trained.vectors("test")
         ranks = rank_table(queries, items, split, system=run.name, seed=run.seed)
-        info = {"format": FORMAT, "run": asdict(run), "split": split.digest, "history": trained.history,
-                "parameters": trained.parameters, "train_seconds": trained.seconds,
+        info = {"format": FORMAT, "run": asdict(run), "split": split.digest, "code": code_digest(),
+                "history": trained.history, "parameters": trained.parameters, "train_seconds": trained.seconds,
                 "seconds": time.perf_counter() - started, "users": len(ranks)}
         write_cell(Path(store) / f"{digest}.parquet", ranks, info)
     except Exception:
@@ -196,7 +196,7 @@ def default_store() -> Path:
     return cache_dir() / "results"
 
 
-def _backend(jobs: int, scheduler: str | None, threads: int):
+def parallel_backend(jobs: int, scheduler: str | None, threads: int):
     """joblib's configuration: a Dask cluster, or processes that each keep to their share of the cores."""
     import contextlib
 
