@@ -5,7 +5,7 @@ import ast
 import csv
 import difflib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import polars as pl
@@ -63,14 +63,14 @@ def kind_of(keys: Iterable[str]) -> str | None:
     return next((kind.strip() for kind, wanted in KINDS.items() if wanted <= keys), None)
 
 
-def require(path: str | Path, keys: Iterable[str], needed: Iterable[str], expected: str) -> None:
+def require(path: str | Path, keys: Iterable[str], needed: Collection[str], expected: str) -> None:
     """Raise DataError unless all `needed` keys are there: name them, the nearest keys, or the file's real format."""
     keys = [str(key) for key in keys]
     missing = [key for key in needed if key not in keys]
     if not missing:
         return
     kind = kind_of(keys)
-    if kind is not None and not any(difflib.get_close_matches(key, keys, cutoff=0.8) for key in missing):
+    if kind is not None and len(missing) > len(needed) / 2:
         raise DataError(f"{path} looks like {kind} (it has {', '.join(keys[:6])}); expected {expected}")
     named = []
     for key in missing:
@@ -152,7 +152,7 @@ def interaction_spec(
     worded   for columns that are words ("Posted June 5, 2011."): from the text to the number
     """
     names, worded = {c: raw for c, raw in names.items() if text or c != "review"}, worded or {}
-    numbers = {"rating", "timestamp"} & names.keys() - worded.keys()
+    numbers = [c for c in ("rating", "timestamp") if c in names and c not in worded]
     columns = {raw: pl.Float64 if c in numbers else pl.String for c, raw in names.items()}
     types = {"user": pl.Categorical, "item": pl.Categorical, "timestamp": pl.Int64, "rating": pl.Float32}
     shaped = {c: worded[c](pl.col(raw)) if c in worded else pl.col(raw) for c, raw in names.items()}

@@ -130,6 +130,6 @@ def _metadata_items(frame: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("parent_asin", "asin").alias("item"),
         "title",
         parts.list.eval(pl.element().filter(pl.element() != "")).list.join("\n\n").alias("description"),
-        pl.coalesce(pl.col("brand", "store").replace("", None), author).alias("creator"),
+        pl.coalesce(pl.col("brand").replace("", None), author, "store").alias("creator"),
         pl.coalesce("category", "categories").alias("categories"),
     )

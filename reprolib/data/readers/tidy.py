@@ -85,6 +85,8 @@ def _table(path: str | Path, schema: dict, needed: tuple, domain: str) -> tuple[
     except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}; expected {expected}") from None
     require(path, frame.columns, needed, expected)
+    if frame.is_empty() and schema is INTERACTIONS:
+        raise DataError(f"{path} has no rows; expected {expected}")
     if "domain" in schema and "domain" not in frame.columns:
         frame = frame.with_columns(domain=pl.lit(domain))
     for column, dtype in schema.items():
