@@ -1,0 +1,29 @@
+"""One interface to language models: checked tasks, back ends, a cache, a ledger. See docs/llm.md.
+
+Importing this package loads neither torch nor openai.
+"""
+
+from reprolib.llm.backends import open_llm
+from reprolib.llm.complete import complete, complete_many, estimate
+from reprolib.llm.exchange import export_answers, export_batch, import_answers, import_batch
+from reprolib.llm.store import Store
+from reprolib.llm.task import Failure, LLMError, ReplayMiss, Task
+from reprolib.llm.tasks import TASKS, task_named
+
+__all__ = [
+    "TASKS",
+    "Failure",
+    "LLMError",
+    "ReplayMiss",
+    "Store",
+    "Task",
+    "complete",
+    "complete_many",
+    "estimate",
+    "export_answers",
+    "export_batch",
+    "import_answers",
+    "import_batch",
+    "open_llm",
+    "task_named",
+]
