@@ -69,9 +69,18 @@ def complete_many(
         _refuse_miss(task, llm, pending)
         store.spend(task, llm, "cached", len(outputs))
 
+        lost = 0
+
         def keep(key: bytes, given: BaseModel, asked: Asked) -> None:
+            nonlocal lost
             outputs[key] = asked.answer or asked.failure
             _keep(store, task, llm, key, given, asked)
+            lost = lost + 1 if asked.unreachable else 0
+            if lost >= max(5, llm.workers):
+                raise LLMError(
+                    f"{task.name}: {llm.label} did not answer {lost} inputs in a row; the last: "
+                    f"{asked.failure.reason}. Finished answers are kept; start again when it is back"
+                )
 
         if pending:
             _ask_all(task, list(pending.items()), llm, reasks, keep, progress)
@@ -176,7 +185,7 @@ def _one_by_one(task, pending, llm, reasks, keep, bar) -> None:
 
 def _together(task, pending, llm, reasks, keep, bar) -> None:
     """A bounded window of calls in threads; answers are stored by this thread alone."""
-    stop, queue, running, lost = threading.Event(), iter(pending), {}, 0
+    stop, queue, running = threading.Event(), iter(pending), {}
 
     def submit(n: int) -> None:
         for key, given in islice(queue, n):
@@ -187,16 +196,9 @@ def _together(task, pending, llm, reasks, keep, bar) -> None:
         submit(2 * llm.workers)
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                asked = future.result()
-                keep(*running[future], asked)
+                keep(*running[future], future.result())
                 del running[future]
                 bar.update()
-                lost = lost + 1 if asked.unreachable else 0
-                if lost >= max(5, llm.workers):
-                    raise LLMError(
-                        f"{task.name}: {llm.label} did not answer {lost} inputs in a row; the last: "
-                        f"{asked.failure.reason}. Finished answers are kept; start again when it is back"
-                    )
                 submit(1)
     finally:  # on an interrupt the calls in flight are paid for: wait for them and keep their answers
         stop.set()
@@ -277,11 +279,11 @@ def _send(task: Task, messages: list, llm, stop: threading.Event, asked: Asked):
 
 
 def _keep(store: Store, task: Task, llm, key: bytes, given: BaseModel, asked: Asked) -> None:
-    if asked.failure:
+    if asked.failure is not None:
         store.keep_failure(key, task, llm, given, asked.failure)
     else:
         store.keep(key, task, llm, given, asked.answer.model_dump_json())
-    outcome = "failed" if asked.failure else "repaired" if asked.repaired else "answered"
+    outcome = "failed" if asked.failure is not None else "repaired" if asked.repaired else "answered"
     store.spend(task, llm, outcome, 1, asked.prompt_tokens, asked.completion_tokens, asked.seconds)
     store.spend(task, llm, "reasked", asked.reasks)
     store.spend(task, llm, "retried", asked.retries)
