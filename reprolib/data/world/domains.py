@@ -19,7 +19,7 @@ class Size:
 
 
 SIZES = {"smoke": Size(users=470, items=200, activity=0.7), "quick": Size(users=2700, items=800, activity=1.0)}
-OVERLAP = 0.85  # communities of the Amazon population start this share of a community apart
+STRIDE = 0.85  # neighbouring communities of a population start this share of a community apart: 15 % are in both
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,6 @@ def window(domain: Domain) -> tuple[int, int]:
     return start, end
 
 
-def population_size(name: str, size: Size) -> int:
-    """Number of users: communities overlap by 1 - OVERLAP."""
-    last = max(d.community for d in DOMAINS.values() if d.population == name)
-    return size.users + round(last * OVERLAP * size.users)
-
-
-def members(domain: Domain, size: Size) -> slice:
-    """The community of the domain, as a slice of its population."""
-    first = round(domain.community * OVERLAP * size.users)
-    return slice(first, first + size.users)
+def segment(size: Size) -> int:
+    """Users by which one community starts after the one before it."""
+    return round(STRIDE * size.users)

@@ -43,7 +43,7 @@ def generate(folder: Path, knobs: dict) -> None:
             item_texts=item_texts(domain, items, knobs["text"], stream(seed, "item texts", name)),
             reviews=review_texts(domain, items, events, knobs["text"], stream(seed, "review texts", name)),
             item_ids=item_ids(name, len(items.facet), seed),
-            user_ids=user_ids(domain.population, len(personas), seed),
+            user_ids=user_ids(domain, size, seed),
             rng=stream(seed, "fields", name),
         )
         WRITERS[domain.source](folder, made)

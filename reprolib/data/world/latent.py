@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reprolib.data.world.domains import FACETS, SESSIONS, TRAITS, Domain, Size, members, population_size, stream, window
+from reprolib.data.world.domains import FACETS, SESSIONS, TRAITS, Domain, Size, segment, stream, window
 
 ARCHETYPES = 10  # five and their opposites, so that the mean persona is neutral
 DRIFT, INTENT, INERTIA = 0.8, 1.2, 0.7  # λ, η, ψ: slow change, weight and persistence of the intent of a session
-TASTE, FACET, STICKY, NEXT = 1.1, 1.0, 1.5, 3.5  # α, γ, μ, ν: weights in the utility of an item
+TASTE, FACET, STICKY, NEXT = 1.4, 0.8, 1.2, 3.5  # α, γ, μ, ν: weights in the utility of an item
+PRIVATE = 0.25  # noise around the mixture of archetypes
 ZIPF, QUALITY = 0.8, 0.6
 DAY = 86_400
 CUTS = (0.08, 0.13, 0.22, 0.42)  # shares of at most 1, 2, 3, 4 stars: the J shape of product ratings
@@ -16,7 +17,7 @@ CUTS = (0.08, 0.13, 0.22, 0.42)  # shares of at most 1, 2, 3, 4 stars: the J sha
 
 @dataclass(frozen=True)
 class People:
-    """A population: persona (U, T), states (U, K, T) and session starts (U, K) as shares of the era, per era."""
+    """A community: persona (U, T), states (U, K, T) and session starts (U, K) as shares of the era."""
 
     persona: np.ndarray
     states: np.ndarray
@@ -44,7 +45,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Events:
-    """Events of a domain, ordered by user and time: equally long columns; `user` is the place in the population."""
+    """Events of a domain, ordered by user and time: equally long columns; `user` is the place in the community."""
 
     user: np.ndarray
     item: np.ndarray
@@ -59,28 +60,33 @@ def personas(n: int, seed: int, rng: np.random.Generator) -> np.ndarray:
     """Personas θ (n, T): sparse mixtures of the world's archetypes plus noise, unit variance per trait."""
     half = stream(seed, "archetypes").choice([-1.0, 0.0, 1.0], (ARCHETYPES // 2, TRAITS), p=[0.35, 0.3, 0.35])
     mixture = rng.dirichlet(np.full(ARCHETYPES, 0.15), n) @ np.concatenate([half, -half])
-    theta = mixture + 0.5 * rng.standard_normal((n, TRAITS))
+    theta = mixture + PRIVATE * rng.standard_normal((n, TRAITS))
     return theta / np.sqrt((theta**2).mean(0))
 
 
 def states(n: int, seed: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Personas θ (n, T) and states s_k = θ + λ (k/(K-1) - 1/2) δ + η z_k, (n, K, T); z is AR(1) over sessions."""
-    theta = personas(n, seed, rng)
-    drift = rng.standard_normal((n, 1, TRAITS)) * (np.arange(SESSIONS) / (SESSIONS - 1) - 0.5)[:, None]
-    z = rng.standard_normal((n, SESSIONS, TRAITS))
+    theta, delta = personas(n, seed, rng), personas(n, seed, rng)
+    drift = delta[:, None] * (np.arange(SESSIONS) / (SESSIONS - 1) - 0.5)[:, None]
+    z = personas(n * SESSIONS, seed, rng).reshape(n, SESSIONS, TRAITS)
     for k in range(1, SESSIONS):
         z[:, k] = INERTIA * z[:, k - 1] + np.sqrt(1 - INERTIA**2) * z[:, k]
     return theta, theta[:, None] + DRIFT * drift + INTENT * z
 
 
 def make_people(domain: Domain, size: Size, seed: int) -> People:
-    """What all domains of one population and era share: personas, states, and when the users are active."""
-    n = population_size(domain.population, size)
-    theta, s = states(n, seed, stream(seed, "people", domain.population))
-    rng = stream(seed, "sessions", domain.population, domain.era[0])
-    first = rng.uniform(0.0, 0.5, (n, 1))
-    starts = first + (0.98 - first) * np.sort(rng.uniform(0, 1, (n, SESSIONS)), axis=1)
-    return People(theta, s, starts)
+    """What the domains of one community share: personas, states, and when the users are active.
+
+    A community is a segment of its population and the beginning of the next one, each with draws of its own.
+    """
+    n, parts = segment(size), []
+    for number in (domain.community, domain.community + 1):
+        theta, s = states(n, seed, stream(seed, "people", domain.population, str(number)))
+        rng = stream(seed, "sessions", domain.population, domain.era[0], str(number))
+        first = rng.uniform(0.0, 0.5, (n, 1))
+        starts = first + (0.98 - first) * np.sort(rng.uniform(0, 1, (n, SESSIONS)), axis=1)
+        parts.append((theta, s, starts))
+    return People(*(np.concatenate(column)[: size.users] for column in zip(*parts, strict=True)))
 
 
 def domain_states(people: People, domain: str, seed: int, correlation: float) -> tuple[np.ndarray, np.ndarray]:
@@ -176,10 +182,9 @@ def make_events(name: str, domain: Domain, size: Size, people: People, items: It
                 seed: int, noise: float) -> Events:
     """All events of one domain."""
     rng = stream(seed, "events", name)
-    community = np.arange(len(people.persona))[members(domain, size)]
     count = activity(domain, size, rng)
-    order = np.argsort(-count, kind="stable")[: (count > 0).sum()]
-    count, user = count[order], community[order]
+    user = np.argsort(-count, kind="stable")[: (count > 0).sum()]
+    count = count[user]
     session, time = moments(count, people.starts[user], domain, rng)
     taste = FACET * rng.standard_normal((len(user), FACETS)).astype(np.float32)
     chosen, random = sequences(items, state[user], taste, session, count, noise, rng)

@@ -10,7 +10,7 @@ from time import gmtime
 
 import numpy as np
 
-from reprolib.data.world.domains import DOMAINS, Domain, stream
+from reprolib.data.world.domains import DOMAINS, Domain, Size, segment, stream
 from reprolib.data.world.latent import DAY, Events, Items
 from reprolib.data.world.texts import ItemTexts, ReviewTexts
 
@@ -32,7 +32,7 @@ MONTHS = (
 
 @dataclass(frozen=True)
 class Made:
-    """A finished domain: its parts, the identifiers of its items and of the users of its population."""
+    """A finished domain: its parts, the identifiers of its items and of the users of its community."""
 
     name: str
     domain: Domain
@@ -58,17 +58,19 @@ class Made:
 
 
 def identifiers(prefix: str, alphabet: str, length: int, n: int, rng: np.random.Generator) -> list[str]:
-    """n distinct identifiers, in the order drawn."""
-    letters, found = np.array(list(alphabet)), {}
+    """n distinct identifiers; more of them begin with the same ones."""
+    found = {}
     while len(found) < n:
-        for row in letters[rng.integers(0, len(letters), (n, length))]:
-            found[prefix + "".join(row)] = None
+        for row in rng.integers(0, len(alphabet), (n, length)).tolist():
+            found[prefix + "".join([alphabet[k] for k in row])] = None
     return list(found)[:n]
 
 
-def user_ids(population: str, n: int, seed: int) -> list[str]:
-    """Identifiers of the users of a population, in the style of its source."""
-    return identifiers(*USERS[population], n, stream(seed, "user ids", population))
+def user_ids(domain: Domain, size: Size, seed: int) -> list[str]:
+    """Identifiers of the users of a community, in the style of the source; neighbouring communities share some."""
+    first = domain.community * segment(size)
+    rng = stream(seed, "user ids", domain.population)
+    return identifiers(*USERS[domain.population], first + size.users, rng)[first:]
 
 
 def item_ids(name: str, n: int, seed: int) -> list[str]:

@@ -13,18 +13,18 @@ from reprolib.data.world.domains import TRAITS, Domain
 from reprolib.data.world.latent import Events, Items
 from reprolib.data.world.vocabulary import Vocabulary, load, poles, split, vocabulary
 
-MENTIONS = 4  # poles that an item's texts speak of: one in the title, three in the description
+MENTIONS = 5  # poles that an item's texts speak of: one in the title, four in the description
 PERSONS = {"books", "movies", "cds"}  # vocabularies whose creators are people
 CHOICES = 12  # random numbers that the wording of one review uses
 
 
 @dataclass(frozen=True)
 class ItemTexts:
-    """Texts of the items of a domain, all of length I; `mentions` (I, 4) are the poles that they speak of."""
+    """Texts of the items of a domain, all of length I; `mentions` (I, 5) are the poles that they speak of."""
 
     title: list[str]
     name: list[str]  # the title without edition and size
-    description: list[list[str]]  # four sentences or so each
+    description: list[list[str]]  # five sentences or so each
     creator: list[str]
     series: list[str]  # "" outside a line
     categories: list[list[str]]
@@ -76,7 +76,7 @@ def item_texts(domain: Domain, items: Items, text: float, rng: np.random.Generat
     mentions = blur(true, text, rng)
     creator = creators(domain.vocabulary, words, items, rng)
     series = series_names(words, items, rng)
-    draws = rng.integers(0, 1 << 30, (len(items.facet), 24)).tolist()
+    draws = rng.integers(0, 1 << 30, (len(items.facet), 12 + MENTIONS)).tolist()
     seen, titles, names, descriptions, categories = set(), [], [], [], []
     for i, (facet, mention, draw) in enumerate(zip(items.facet.tolist(), mentions.tolist(), draws, strict=True)):
         noun = words.nouns[facet][draw[0] % len(words.nouns[facet])]
@@ -120,10 +120,10 @@ def describe(words: Vocabulary, mention: list[int], slots: dict, draw: list[int]
         phrase, does = words.phrases[number][d % 4], pole.does[d // 4 % len(pole.does)]
         word, other = pole.words[d // 20 % 8], pole.words[(d // 20 + 1 + d // 160 % 7) % 8]
         sentence = (
-            f"with {phrase}, it {does}.",
-            f"{word} and {other}, with {phrase}.",
-            f"made for {pole.occasions[d // 9 % len(pole.occasions)]}: {phrase}.",
-            f"it {does}; expect {phrase}.",
+            f"{word} and {other}: with {phrase}, it {does}.",
+            f"{word}, {other}, with {phrase}.",
+            f"made for {pole.occasions[d // 9 % len(pole.occasions)]}: {word}, with {phrase}.",
+            f"it {does}; expect {phrase}, {word} and {other}.",
         )[d // 11 % 4]
         sentences.append(sentence[0].upper() + sentence[1:])
     return sentences
