@@ -8,6 +8,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import time
 import traceback
 from collections.abc import Iterable
@@ -16,9 +17,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprolib.systems import options_of, train
+from reprolib.systems import nearest, options_of, train
 
-FORMAT = 1  # of a stored cell; a cell of another format is recomputed
+FORMAT = 2  # of a stored cell; a cell of another format is recomputed
 CODE = ("data/split.py", "data/batches.py", "evaluate/ranking.py", "evaluate/kernels.py", "evaluate/table.py",
         "train.py", "systems.py", "nn", "baselines")
 
@@ -59,17 +60,26 @@ class Grid:
     failures: list[Failure] = field(default_factory=list)
 
 
-def runs(systems: Iterable[str], dataset: str, target: str, source: str | None = None, seeds: Iterable[int] = (0,),
+def runs(systems: Iterable[str], dataset: str, directions: str | list[str], seeds: Iterable[int] = (0,),
          protocol: str = "leave-one-out", label: str = "", **options) -> list[Run]:
-    """All (system, seed) cells. An option goes to the systems that have it; one that no system has is an error."""
+    """All (direction, system, seed) cells.
+
+    directions  "source->target" or "target" (one domain), one or several
+    label       how tables call the system; "{system}" stands for its name
+    options     go to the systems that have them; one that no system has is an error
+    """
     known = {s: options_of(s) for s in systems}
     for option in options:
         if not any(option in k for k in known.values()):
-            raise ValueError(f"no system of {', '.join(known)} has an option {option!r}")
+            raise ValueError(f"no system of {', '.join(known)} has an option {option!r}"
+                             f"{nearest(option, {o for k in known.values() for o in k})}")
     cells = []
-    for system, accepted in known.items():
-        chosen = tuple(sorted((k, v) for k, v in options.items() if k in accepted))
-        cells += [Run(system, dataset, target, source, seed, protocol, chosen, label) for seed in seeds]
+    for direction in [directions] if isinstance(directions, str) else directions:
+        *source, target = re.split("->|→", direction)
+        for system, accepted in known.items():
+            chosen = tuple(sorted((k, v) for k, v in options.items() if k in accepted))
+            cells += [Run(system, dataset, target, source[0] if source else None, seed, protocol, chosen,
+                          label.format(system=system)) for seed in seeds]
     return cells
 
 
@@ -109,6 +119,7 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
     import torch
 
     from reprolib.data.datasets import load_split
+    from reprolib.evaluate.ranking import catalogue_coverage, top_items
     from reprolib.evaluate.table import rank_table
 
     torch.set_num_threads(threads)
@@ -119,9 +130,13 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
         if trained.interrupted:
             raise KeyboardInterrupt
         queries, items = trained.vectors("test")
+        _, ptr, seen = split.seen("test")
+        first, last = split.candidates
+        top = top_items(queries, items, torch.from_numpy(ptr), torch.from_numpy(seen), 10, first, last)
         ranks = rank_table(queries, items, split, system=run.name, seed=run.seed)
         info = {"format": FORMAT, "run": asdict(run), "split": split.digest, "code": code_digest(),
                 "history": trained.history, "parameters": trained.parameters, "train_seconds": trained.seconds,
+                "coverage@10": catalogue_coverage(top, last - first + 1),
                 "seconds": time.perf_counter() - started, "users": len(ranks)}
         write_cell(Path(store) / f"{digest}.parquet", ranks, info)
     except Exception:
@@ -139,7 +154,7 @@ def collect(digests: dict[Run, str], store: Path, failures: list[Failure]) -> Gr
             continue
         tables.append(pd.read_parquet(path))
         cost.append({"system": run.name, "dataset": run.dataset, "direction": tables[-1]["direction"].iloc[0],
-                     "seed": run.seed} | {k: info[k] for k in ("parameters", "train_seconds", "seconds")}
+                     "seed": run.seed} | {k: info[k] for k in ("parameters", "train_seconds", "seconds", "coverage@10")}
                     | {"epochs": info["history"][-1]["epoch"] if info["history"] else 0, "digest": digest})
     ranks = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return Grid(ranks, pd.DataFrame(cost), failures)

@@ -138,3 +138,24 @@ def subgroups(table: pd.DataFrame) -> pd.DataFrame:
         popularity=np.where(table["item_place"] <= HEAD_SHARE, "head", "tail"),
         history_group=np.where(table["history"] <= SHORT_HISTORY, "short", "long"),
     )
+
+
+def sampling_curve(table: pd.DataFrame, metric: str, sizes: list[int]) -> pd.DataFrame:
+    """(system, negatives, metric): the expected metric as the number of sampled negatives grows, mean over rows.
+
+    Every size must be below the smallest number of candidates; the last point may be the full ranking itself.
+    """
+    rows = [{"system": name, "negatives": m, metric: float(per_user(part, metric, m).mean())}
+            for name, part in table.groupby("system", sort=False, observed=True) for m in sizes]
+    return pd.DataFrame(rows)
+
+
+def order_of(summary: pd.DataFrame, metric: str) -> list[str]:
+    """System names from best to worst by a column of `summarise`."""
+    return summary.sort_values(metric, ascending=False)["system"].tolist()
+
+
+def swaps(one: list[str], two: list[str]) -> list[tuple[str, str]]:
+    """Pairs (a, b) with a before b in the first order and after it in the second."""
+    place = {name: i for i, name in enumerate(two)}
+    return [(a, b) for i, a in enumerate(one) for b in one[i + 1 :] if place[a] > place[b]]

@@ -1,0 +1,108 @@
+"""Is a difference more than chance? Paired over users, corrected over the family that a table forms."""
+
+import numpy as np
+import pandas as pd
+
+from reprolib.evaluate.metrics import per_user
+
+UNIT = ["dataset", "direction", "protocol", "user"]
+BOOTSTRAPS = 2000
+
+
+def user_values(table: pd.DataFrame, metric: str, sampled: int | None = None) -> pd.DataFrame:
+    """One row per (dataset, direction, protocol, user), one column per system: the metric, averaged over seeds."""
+    values = table[["system", *UNIT]].assign(value=per_user(table, metric, sampled))
+    return values.pivot_table(index=UNIT, columns="system", values="value", aggfunc="mean", observed=True)
+
+
+def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0) -> dict[str, float]:
+    """System a against b over the users that both ranked; `values` from `user_values`.
+
+    Returns n, a, b (means), difference with its 95 % t-interval (low, high), relative improvement (a - b) / b in %
+    with a bootstrap interval over users (relative_low, relative_high), Cohen's d_z (mean / standard deviation of the
+    differences), p_t (paired t-test) and p_wilcoxon (signed ranks, zeros left out). Raises ValueError when a system
+    is absent or fewer than two users are shared.
+    """
+    from scipy import stats
+
+    for name in (a, b):
+        if name not in values:
+            raise ValueError(f"compare: no ranks of {name!r}; there are {', '.join(map(str, values.columns))}")
+    pair = values[[a, b]].dropna().to_numpy()
+    n = len(pair)
+    if n < 2:
+        raise ValueError(f"compare: {a} and {b} share {n} users; at least two are needed")
+    difference = pair[:, 0] - pair[:, 1]
+    spread = difference.std(ddof=1)
+    half = spread / np.sqrt(n) * stats.t.ppf(0.975, n - 1)
+    means = pair.mean(0)
+    relative = _bootstrap_relative(pair, seed)
+    same = not difference.any()
+    return {
+        "n": n, "a": means[0], "b": means[1], "difference": difference.mean(), "low": difference.mean() - half,
+        "high": difference.mean() + half, "relative": 100 * (means[0] - means[1]) / means[1] if means[1] else np.nan,
+        "relative_low": relative[0], "relative_high": relative[1], "d_z": difference.mean() / spread if spread else 0.0,
+        "p_t": 1.0 if same else float(stats.ttest_rel(*pair.T).pvalue),
+        "p_wilcoxon": 1.0 if same else float(stats.wilcoxon(difference, method="asymptotic").pvalue),
+    }
+
+
+def _bootstrap_relative(pair: np.ndarray, seed: int) -> tuple[float, float]:
+    rng, n = np.random.default_rng(seed), len(pair)
+    gains = []
+    for _ in range(BOOTSTRAPS):
+        a, b = pair[rng.integers(0, n, n)].mean(0)
+        gains.append((a - b) / b if b else np.nan)
+    if np.isnan(gains).all():
+        return np.nan, np.nan
+    low, high = np.nanpercentile(gains, [2.5, 97.5])
+    return 100 * low, 100 * high
+
+
+def holm(p: list[float] | np.ndarray) -> np.ndarray:
+    """Holm's step-down correction of a family of p-values; the same order, each at most 1."""
+    p = np.asarray(p, float)
+    order = np.argsort(p)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return adjusted
+
+
+def against_best(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
+    """`ours` against each other system in each (dataset, direction): rows of `compare` with `p_holm` over all rows."""
+    rows = []
+    for key, part in table.groupby(["dataset", "direction"], sort=False, observed=True):
+        values = user_values(part, metric)
+        rows += [dict(zip(("dataset", "direction"), key, strict=True)) | {"system": ours, "against": other}
+                 | compare(values, ours, other) for other in values.columns if other != ours]
+    frame = pd.DataFrame(rows)
+    return frame.assign(p_holm=holm(frame["p_t"])) if len(frame) else frame
+
+
+def order_agreement(published: dict[str, float], measured: dict[str, float]) -> tuple[float, float, int]:
+    """Kendall's tau-b between two orders of the systems that both have: (tau, p, number of systems)."""
+    from scipy import stats
+
+    both = [name for name in published if name in measured]
+    if len(both) < 2:
+        return np.nan, np.nan, len(both)
+    result = stats.kendalltau([published[s] for s in both], [measured[s] for s in both])
+    return float(result.statistic), float(result.pvalue), len(both)
+
+
+def leak_gain(closed: pd.DataFrame, opened: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """What a leak adds: per system and direction the metric with honest and open clock, their difference with interval.
+
+    The systems of `opened` are called "NAME, leak open". Columns system, direction, honest, leak open, difference,
+    "difference ±", gain % (relative), d_z, p (Holm over the rows), users.
+    """
+    rows = []
+    for (system, direction), part in closed.groupby(["system", "direction"], sort=False, observed=True):
+        name = f"{system}, leak open"
+        other = opened[(opened["system"] == name) & (opened["direction"] == direction)]
+        result = compare(user_values(pd.concat([part, other]), metric), name, system)
+        rows.append({"system": system, "direction": direction, "honest": result["b"], "leak open": result["a"],
+                     "difference": result["difference"], "difference ±": result["high"] - result["difference"],
+                     "gain %": result["relative"], "d_z": result["d_z"], "p": result["p_t"], "users": result["n"]})
+    frame = pd.DataFrame(rows)
+    return frame.assign(p=holm(frame["p"]))

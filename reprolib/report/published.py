@@ -1,0 +1,54 @@
+"""The papers' numbers beside ours. They are read from params/published/, never typed into a notebook."""
+
+import pandas as pd
+
+from reprolib.check import root_folder
+from reprolib.evaluate.metrics import per_user
+
+
+def published(name: str) -> pd.DataFrame:
+    """The table params/published/<name>.csv. Raises FileNotFoundError that lists what there is."""
+    path = root_folder() / "params" / "published" / f"{name}.csv"
+    if not path.exists():
+        there = ", ".join(p.stem for p in sorted(path.parent.glob("*.csv")))
+        raise FileNotFoundError(f"no published numbers {name!r}; there are {there}")
+    return pd.read_csv(path)
+
+
+def statistics_beside(ours: pd.DataFrame) -> pd.DataFrame:
+    """Published statistics with ours where a data set has the same domains; ours from reprolib.data.statistics."""
+    theirs = published("statistics")
+    domains = {name: {_plain(d) for d in part["domain"]} for name, part in ours.groupby("data set", sort=False)}
+    rows = []
+    for paper in theirs.to_dict("records"):
+        pair = paper["paper"] == "SemaCDR"
+        wanted = {_plain(d) for d in (paper["dataset"].split("-") if pair else [paper["domain"]])}
+        base = {k: paper[k] for k in ("paper", "table", "dataset", "domain")}
+        columns = ("users", "items", "interactions", "average length")
+        rows.append(base | {"data": "published"} | {c: paper[c] for c in columns})
+        for name, have in domains.items():
+            if have == wanted:
+                part = ours[(ours["data set"] == name) & (ours["domain"].map(_plain) == _plain(paper["domain"]))]
+                rows.append(base | {"data": name} | {c: part[c].iloc[0] for c in columns})
+    return pd.DataFrame(rows)
+
+
+def ranks_beside(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Published results (params/published/protocol.csv) beside ours, where the data set is the same.
+
+    Ours come from full ranks; for a sampled protocol it is the exact expectation under as many negatives.
+    """
+    rows = []
+    for row in published("protocol").to_dict("records"):
+        part = ranks[(ranks["dataset"] == row["dataset"]) & (ranks["system"] == row["system"])]
+        if len(part):
+            sampled = None if row["protocol"] == "full" else int(row["protocol"].split("-")[1])
+            ours = per_user(part, row["metric"], sampled).mean()
+            rows.append({k: row[k] for k in ("dataset", "system", "protocol", "metric")}
+                        | {"published": row["value"], "ours": ours, "ours / published": ours / row["value"],
+                           "source": row["source"]})
+    return pd.DataFrame(rows)
+
+
+def _plain(domain: str) -> str:
+    return domain.lower().rstrip("s").removesuffix("2023")
