@@ -19,7 +19,7 @@ from reprolib.data.readers.goodreads import read_goodreads
 from reprolib.data.readers.steam import read_steam
 from reprolib.data.readers.yelp import read_yelp
 from reprolib.data.world.domains import DOMAINS, SIZES
-from reprolib.data.world.generate import VERSION, generate
+from reprolib.data.world.generate import VERSION, write_world
 from reprolib.data.world.truth import TABLES
 from reprolib.data.world.write_dbpedia import KINDS
 
@@ -64,7 +64,7 @@ def make_world(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         fresh = Path(scratch, "fresh")
         fresh.mkdir()
-        generate(fresh, knobs)
+        write_world(fresh, knobs)
         if not is_world(folder, knobs):  # another process may have been faster
             if folder.exists():
                 os.replace(folder, Path(scratch, "old"))

@@ -27,7 +27,7 @@ WRITERS = {
 }
 
 
-def generate(folder: Path, knobs: dict) -> None:
+def write_world(folder: Path, knobs: dict) -> None:
     """Write all raw files, truth/ and world.json into the empty folder."""
     size, seed, counts, truths, linked = SIZES[knobs["size"]], knobs["seed"], {}, [], {}
     for name, domain in tqdm(DOMAINS.items(), desc="miniature world", unit="domain", leave=False):
