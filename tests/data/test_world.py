@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,8 @@ import pytest
 from reprolib.data import world
 from reprolib.data.corpus import DataError
 from reprolib.data.world import DOMAINS, generate, make_world, read_truth, read_world
-from reprolib.data.world.domains import window
+from reprolib.data.world.domains import SIZES, window
+from reprolib.data.world.latent import DRIFT, FACET, INERTIA, INTENT, NEXT, PRIVATE, STICKY, TASTE
 
 PAIRS = [("food", "kitchen"), ("movies", "books"), ("cds", "movies"), ("cloth", "sport"), ("electronics", "phones")]
 
@@ -194,3 +196,16 @@ def test_facts_speak_of_linked_items_and_name_their_creators(folder):
     made = made.join(items, left_on="subject", right_on="item")
     assert 0.75 < made.height / items.height < 0.95
     assert (made["object"].str.replace_all("_", " ") == made["creator"]).all()
+
+
+def test_the_page_on_the_world_describes_these_domains_and_sizes():
+    page = (Path(__file__).parents[2] / "docs/miniature-world.md").read_text(encoding="utf-8")
+    for name, d in DOMAINS.items():
+        years = " to ".join(d.era)
+        who = f"{d.population}, community {d.community}"
+        assert f"| {name} | {d.source} | {who} | {years} | {d.events} | {d.weight} |" in page
+    for name, size in SIZES.items():
+        assert f"| {name} | {size.users} | {size.items} | {size.activity} |" in page
+    for symbol, value in (("lambda", DRIFT), ("eta", INTENT), ("psi", INERTIA), ("kappa", PRIVATE), ("alpha", TASTE),
+                          ("gamma", FACET), ("mu", STICKY), ("nu", NEXT)):
+        assert f"$\\{symbol}={value}$" in page

@@ -131,6 +131,12 @@ def test_the_text_knob_leaves_the_events_as_they_are(worlds):
     assert full.equals(mute)
 
 
+def test_the_correlation_knob_leaves_users_numbers_and_times_as_they_are(worlds):
+    columns = ["domain", "user", "timestamp", "session"]
+    full, apart = (read_truth(worlds[name], "reviews").select(columns) for name in ("full", "apart"))
+    assert full.equals(apart)
+
+
 def test_choices_follow_the_persona_unless_all_is_noise(worlds):
     for name, follows in (("full", True), ("chaos", False)):
         names = trait_names(worlds[name])
