@@ -120,8 +120,7 @@ def problems(root: Path, names: tuple[str, ...] = ()) -> list[str]:
             try:
                 parameters(root, profile, notebook)
             except ParameterError as error:
-                if str(error) not in found:
-                    found.append(str(error))
+                found.append(str(error))
         found += style(notebook)
     for profile in () if names else PROFILES:
         stems = {n.stem for n in notebooks(root)} | {"common"}
@@ -130,7 +129,7 @@ def problems(root: Path, names: tuple[str, ...] = ()) -> list[str]:
                 found.append(f"{file}: there is no notebook of that name; rename or delete it")
     for solution in sorted((root / "notebooks" / "solutions").glob("*.ipynb")):
         found += [p for p in style(solution) if "has outputs" in p or "not a notebook" in p]
-    return found
+    return list(dict.fromkeys(found))
 
 
 def style(path: Path) -> list[str]:
@@ -165,6 +164,17 @@ def style(path: Path) -> list[str]:
             found.append(f"{path}: code cell {number} uses a magic or sys.path; a notebook must run as it is, from "
                          "any folder")
     return found
+
+
+def as_text(path: Path) -> str:
+    """The cells' sources under "# %%" lines, prose commented out; outputs and metadata are left out."""
+    parts = []
+    for cell in read_notebook(path)["cells"]:
+        tags = cell.get("metadata", {}).get("tags", [])
+        prose = cell["cell_type"] == "markdown"
+        parts.append("# %%" + (" [markdown]" if prose else "") + (f" tags={tags}" if tags else ""))
+        parts.append("\n".join(f"# {line}".rstrip() if prose else line for line in _source(cell).splitlines()) + "\n")
+    return "\n".join(parts)
 
 
 def _source(cell: dict) -> str:

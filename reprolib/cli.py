@@ -95,6 +95,17 @@ def check(names):
     sys.exit(1 if found else 0)
 
 
+@main.command()
+@click.argument("notebook", type=click.Path(exists=True, dir_okay=False))
+def text(notebook):
+    """Print a notebook as plain text, cell by cell (git diffs notebooks through it)."""
+    from pathlib import Path
+
+    from reprolib.check import as_text
+
+    click.echo(as_text(Path(notebook)))
+
+
 def _settings(pairs: tuple[str, ...]) -> dict:
     import yaml
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprolib.systems import nearest, options_of, train
+from reprolib.systems import SYSTEMS, nearest, options_of, train
 
 FORMAT = 2  # of a stored cell; a cell of another format is recomputed
 CODE = ("data/split.py", "data/batches.py", "evaluate/ranking.py", "evaluate/kernels.py", "evaluate/table.py",
@@ -66,13 +66,13 @@ def runs(systems: Iterable[str], dataset: str, directions: str | list[str], seed
 
     directions  "source->target" or "target" (one domain), one or several
     label       how tables call the system; "{system}" stands for its name
-    options     go to the systems that have them; one that no system has is an error
+    options     go to the systems that have them; one that no system knows is an error
     """
     known = {s: options_of(s) for s in systems}
+    anywhere = {option for system in SYSTEMS for option in options_of(system)}
     for option in options:
-        if not any(option in k for k in known.values()):
-            raise ValueError(f"no system of {', '.join(known)} has an option {option!r}"
-                             f"{nearest(option, {o for k in known.values() for o in k})}")
+        if option not in anywhere:
+            raise ValueError(f"no system has an option {option!r}{nearest(option, sorted(anywhere))}")
     cells = []
     for direction in [directions] if isinstance(directions, str) else directions:
         *source, target = re.split("->|→", direction)

@@ -24,7 +24,7 @@ def statistics(corpus: Corpus) -> pd.DataFrame:
         rows.append({
             "data set": corpus.name, "domain": domain, "users": users,
             "overlapping": part.join(everywhere, on="user", how="semi")["user"].n_unique() if n_domains > 1 else None,
-            "items": n_items, "interactions": part.height, "average length": part.height / users,
+            "items": n_items, "interactions": part.height, "average length": round(part.height / users, 2),
             "sparsity %": 100 * (1 - part.height / (users * n_items)),
             "mean rating": float(rated.mean()) if len(rated) else None,
             "titled %": 100 * items.filter(pl.col("title").fill_null("") != "").height / max(1, items.height),

@@ -103,27 +103,37 @@ def summarise(table: pd.DataFrame, metrics: list[str], by: list[str] | None = No
               sampled: int | None = None) -> pd.DataFrame:
     """Mean of each metric over users within a run, then over seeds.
 
-    Returns one row per group (default: system, dataset, direction) with columns metric, "metric ±" (95 % half-width:
-    over seeds by Student's t where there are at least two, else over users by the normal law), users and seeds.
+    Returns one row per group (default: system, dataset, direction) with columns metric, "metric ±", users and seeds.
+    The 95 % half-width covers users and seeds: its variance is s²_users / users (of per-user means over seeds) plus
+    s²_seeds / seeds (of run means), with Student's t at Satterthwaite's degrees of freedom. One seed: users only.
     """
-    from scipy import stats
-
     check_ranks(table)
     by = by or ["system", "dataset", "direction"]
-    values = table[[*dict.fromkeys([*by, "seed"])]].assign(**{m: per_user(table, m, sampled) for m in metrics})
+    values = table[[*dict.fromkeys([*by, "seed", "user"])]].assign(**{m: per_user(table, m, sampled) for m in metrics})
     rows = []
     for key, group in values.groupby(by, sort=False, observed=True):
-        seeds = group.groupby("seed", observed=True)[metrics].agg(["mean", "std", "count"])
         row = dict(zip(by, key, strict=True))
+        by_seed, by_user = (group.groupby(c, observed=True)[metrics].mean() for c in ("seed", "user"))
         for metric in metrics:
-            means = seeds[metric]["mean"]
-            row[metric] = means.mean()
-            if len(means) > 1:
-                row[f"{metric} ±"] = means.std(ddof=1) / np.sqrt(len(means)) * stats.t.ppf(0.975, len(means) - 1)
-            else:
-                row[f"{metric} ±"] = 1.96 * (seeds[metric]["std"] / np.sqrt(seeds[metric]["count"])).iloc[0]
-        rows.append(row | {"users": int(seeds[metrics[0]]["count"].max()), "seeds": len(seeds)})
+            row[metric] = by_seed[metric].mean()
+            row[f"{metric} ±"] = _half_width(by_user[metric].to_numpy(), by_seed[metric].to_numpy())
+        rows.append(row | {"users": len(by_user), "seeds": len(by_seed)})
     return pd.DataFrame(rows)
+
+
+def _half_width(by_user: np.ndarray, by_seed: np.ndarray) -> float:
+    from scipy import stats
+
+    if len(by_user) < 2:
+        return float("nan")
+    parts = [(by_user.var(ddof=1) / len(by_user), len(by_user) - 1)]
+    if len(by_seed) > 1:
+        parts.append((by_seed.var(ddof=1) / len(by_seed), len(by_seed) - 1))
+    variance = sum(v for v, _ in parts)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(v**2 / f for v, f in parts)
+    return float(np.sqrt(variance) * stats.t.ppf(0.975, freedom))
 
 
 def subgroups(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """One look for every figure, and PNG + SVG files that are the same bytes for the same input."""
 
 import functools
-import hashlib
 from pathlib import Path
 
 from reprolib.report.provenance import footnote, record
@@ -9,13 +8,15 @@ from reprolib.report.provenance import footnote, record
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 MARKERS, DASHES = "osD^vPX*", ("-", "--", "-.", ":")
-FIXED = {"Popularity": 6, "BPR-MF": 4, "SASRec": 0, "SASRec-SSM": 5}
+SYSTEM_ORDER = ("SASRec", "SemaCDR", "PERSONA4REC", "SPHERE", "BPR-MF", "LightGCN", "Popularity", "LLM-EDT",
+                "SASRec-SSM", "Tri-CDR", "C2DSR", "TJAPL", "BPR-MF-both", "SASRec-both", "pi-Net", "MGCL",
+                "CL4SRec", "CD-SASRec", "NCF", "SVD++", "GRU4Rec", "BERT4Rec", "Persona-KG", "LLM4CDSR")
 GREY = "#7F7F7F"
 
 
-def style_of(system: str) -> dict[str, str]:
-    """Colour, marker and dash of a system or domain: the same in every figure, and distinct in grey."""
-    place = FIXED.get(system, int(hashlib.sha256(system.encode()).hexdigest(), 16) % 32)
+def style_of(system: str, place: int = 0) -> dict[str, str]:
+    """Colour, marker and dash of a system: the same in every figure, distinct in grey. Other names go by `place`."""
+    place = SYSTEM_ORDER.index(system) if system in SYSTEM_ORDER else place
     return {"color": PALETTE[place % 8], "marker": MARKERS[place % 8], "linestyle": DASHES[place // 8 % 4]}
 
 

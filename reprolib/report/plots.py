@@ -9,8 +9,8 @@ def curves(frame: pd.DataFrame, x: str, y: str, by: str, *, logx: bool = False, 
            xlabel: str = "", ylabel: str = ""):
     """One line per value of `by`, in its fixed style; returns the figure."""
     figure, ax = panels() if ax is None else (ax.figure, ax)
-    for name, part in frame.groupby(by, sort=False, observed=True):
-        style = style_of(str(name)) | ({"marker": ""} if len(part) > 25 else {"markersize": 4})
+    for place, (name, part) in enumerate(frame.groupby(by, sort=False, observed=True)):
+        style = style_of(str(name), place) | ({"marker": ""} if len(part) > 25 else {"markersize": 4})
         ax.plot(part[x], part[y], label=name, **style)
     if logx:
         ax.set_xscale("log")

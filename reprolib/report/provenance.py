@@ -27,7 +27,10 @@ def provenance(*, profile: str, dataset: str, digest: str = "", annotator: str =
 
 
 def footnote(about: dict) -> str:
-    """The one-line origin shown under a table."""
+    """The one-line origin shown under a table. Raises ValueError where `about` does not come from `provenance`."""
+    missing = {"profile", "dataset", "annotator", "encoder", "seeds", "users"} - about.keys()
+    if missing:
+        raise ValueError(f"`about` lacks {', '.join(sorted(missing))}; build it with provenance(...)")
     seeds = ", ".join(map(str, about["seeds"])) or "none"
     users = f"{about['users']:,}" if about["users"] else "not applicable"
     return (f"Profile {about['profile']}; data {about['dataset']}; annotator {about['annotator']}; "
@@ -61,9 +64,6 @@ def _commit() -> str:
 
 def record(root: Path, name: str, caption: str, about: dict, files: list[Path]) -> None:
     """Write (or replace) the artefact's line in `<root>/<part>/manifest.jsonl` and refresh the index page."""
-    missing = {"profile", "dataset", "annotator", "encoder", "seeds", "users"} - about.keys()
-    if missing:
-        raise ValueError(f"{name}: `about` lacks {', '.join(sorted(missing))}; build it with provenance(...)")
     manifest = root / Path(name).parent / "manifest.jsonl"
     lines = {line["name"]: line for line in read_manifest(manifest)}
     lines[name] = {

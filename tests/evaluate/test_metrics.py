@@ -85,19 +85,27 @@ def test_a_rank_table_with_an_impossible_rank_is_refused():
         check_ranks(table([1]).drop(columns="history"))
 
 
-def test_summary_of_one_seed_has_the_normal_interval_over_users():
+def test_summary_of_one_seed_has_students_interval_over_users():
     row = summarise(table([1, 20, 1, 20]), ["HR@10"]).iloc[0]
+    low, high = stats.t.interval(0.95, 3, loc=0.5, scale=stats.sem([1, 0, 1, 0]))
     assert row["HR@10"] == 0.5
-    assert row["HR@10 ±"] == pytest.approx(1.96 * np.std([1, 0, 1, 0], ddof=1) / 2)
+    assert row["HR@10 ±"] == pytest.approx((high - low) / 2)
     assert (row["users"], row["seeds"]) == (4, 1)
 
 
-def test_summary_over_seeds_has_students_interval():
+def test_summary_over_seeds_covers_users_and_seeds():
     both = pd.concat([table([1, 1, 20, 20]), table([1, 1, 1, 20], seed=1)])
     row = summarise(both, ["HR@10"]).iloc[0]
-    low, high = stats.t.interval(0.95, 1, loc=0.625, scale=stats.sem([0.5, 0.75]))
+    users, seeds = np.var([1, 1, 0.5, 0], ddof=1) / 4, np.var([0.5, 0.75], ddof=1) / 2
+    freedom = (users + seeds) ** 2 / (users**2 / 3 + seeds**2 / 1)
     assert row["HR@10"] == 0.625
-    assert row["HR@10 ±"] == pytest.approx((high - low) / 2)
+    assert row["HR@10 ±"] == pytest.approx(math.sqrt(users + seeds) * stats.t.ppf(0.975, freedom))
+
+
+def test_a_system_without_chance_still_has_an_interval_over_users():
+    twice = pd.concat([table([1, 20, 1, 20]), table([1, 20, 1, 20], seed=1)])
+    assert summarise(twice, ["HR@10"])["HR@10 ±"][0] == pytest.approx(
+        summarise(table([1, 20, 1, 20]), ["HR@10"])["HR@10 ±"][0], rel=0.01)
 
 
 def test_expected_sampled_metrics_need_full_ranks():
