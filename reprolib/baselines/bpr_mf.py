@@ -24,6 +24,29 @@ class Factors:
     seconds: float = 0.0
 
 
+@dataclass
+class State:
+    """Factors in training and the data they are trained on, sorted by user and item."""
+
+    users: np.ndarray
+    items: np.ndarray
+    user: np.ndarray
+    item: np.ndarray
+    ptr: np.ndarray
+    ranges: dict[str, tuple[int, int]]
+    rng: np.random.Generator
+
+
+def start(split: Split, dim: int, domains: str, rng: np.random.Generator) -> State:
+    """Small random factors, uniform in ±1 / (2 dim)."""
+    user, item = split.train_pairs(domains)
+    order = np.lexsort((item, user))
+    users, items = (((rng.random((n, dim)) - 0.5) / dim).astype(np.float32) for n in (split.n_users, split.n_items + 1))
+    items[0] = 0
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=split.n_users))])
+    return State(users, items, user[order].astype(np.int32), item[order].astype(np.int32), ptr, split.ranges, rng)
+
+
 def fit_bpr(split: Split, *, dim: int = 64, epochs: int = 200, patience: int = 5, every: int = 10, lr: float = 0.05,
             reg: float = 0.01, domains: str = "target", seed: int = 0, progress: bool = True) -> Factors:
     """Learn x̂_ui = p_u · q_i with ln σ(x̂_ui - x̂_uj) - reg |Θ|², one uniform unseen negative j per positive.
@@ -34,23 +57,16 @@ def fit_bpr(split: Split, *, dim: int = 64, epochs: int = 200, patience: int = 5
     """
     from tqdm.auto import tqdm
 
-    rng = np.random.default_rng(seed)
-    user, item = split.train_pairs(domains)
-    order = np.lexsort((item, user))
-    user, item = user[order].astype(np.int32), item[order].astype(np.int32)
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=split.n_users))])
-    P = ((rng.random((split.n_users, dim)) - 0.5) / dim).astype(np.float32)
-    Q = ((rng.random((split.n_items + 1, dim)) - 0.5) / dim).astype(np.float32)
-    Q[0] = 0
-    result, best, since, started = Factors(P.copy(), Q.copy()), -1.0, 0, time.perf_counter()
+    state = start(split, dim, domains, np.random.default_rng(seed))
+    result, best, since, started = Factors(state.users, state.items), -1.0, 0, time.perf_counter()
     bar = tqdm(range(1, epochs + 1), desc="BPR-MF", unit="epoch", disable=not progress, leave=False)
-    for epoch in bar:
-        _epoch(P, Q, user, item, ptr, split.ranges, rng, lr, reg)
-        if epoch % every == 0 or epoch == epochs:
-            ndcg = validation_ndcg(P, Q, split)
-            result.history.append({"epoch": epoch, "NDCG@10": ndcg, "seconds": time.perf_counter() - started})
+    for done in bar:
+        epoch(state, lr, reg)
+        if done % every == 0 or done == epochs:
+            ndcg = validation_ndcg(state.users, state.items, split)
+            result.history.append({"epoch": done, "NDCG@10": ndcg, "seconds": time.perf_counter() - started})
             if ndcg > best:
-                best, since, result.users, result.items = ndcg, 0, P.copy(), Q.copy()
+                best, since, result.users, result.items = ndcg, 0, state.users.copy(), state.items.copy()
             else:
                 since += 1
             bar.set_postfix(best=f"{best:.4f}", refresh=False)
@@ -75,11 +91,12 @@ def validation_ndcg(P: np.ndarray, Q: np.ndarray, split: Split) -> float:
     return float(value(full_rank(*tensors, *split.candidates).numpy(), "NDCG@10").mean())
 
 
-def _epoch(P, Q, user, item, ptr, ranges, rng, lr, reg) -> None:
-    """One pass over as many draws as there are training events, in four blocks, two at a time."""
-    user_half = rng.integers(0, 2, len(P), dtype=np.int8)
-    halves, where, domain_of = [], np.empty(len(Q), np.int8), np.empty(len(Q), np.int16)
-    for d, (first, last) in enumerate(ranges.values()):
+def epoch(state: State, lr: float, reg: float) -> None:
+    """As many random draws as there are training events, in four blocks, two at a time."""
+    rng, n_items = state.rng, len(state.items)
+    user_half = rng.integers(0, 2, len(state.users), dtype=np.int8)
+    halves, where, domain_of = [], np.empty(n_items, np.int8), np.empty(n_items, np.int16)
+    for d, (first, last) in enumerate(state.ranges.values()):
         codes = rng.permutation(np.arange(first, last + 1, dtype=np.int32))
         cut = len(codes) // 2
         halves += [codes[:cut], codes[cut:]]
@@ -87,13 +104,13 @@ def _epoch(P, Q, user, item, ptr, ranges, rng, lr, reg) -> None:
         domain_of[first : last + 1] = d
     pool = np.concatenate(halves)
     pool_ptr = np.concatenate([[0], np.cumsum([len(h) for h in halves])])
-    block = 2 * user_half[user] + where[item]
+    block = 2 * user_half[state.user] + where[state.item]
     events = np.argsort(block, kind="stable").astype(np.int32)
     starts = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=4))])
-    seeds = rng.integers(1, 2**63 - 1, 4)
-    for one, two in ((0, 3), (1, 2)):
-        _sgd(P, Q, user, item, ptr, events, starts, np.array([one, two]), seeds.astype(np.uint64), pool, pool_ptr,
-             domain_of, np.float32(lr), np.float32(reg))
+    seeds = rng.integers(1, 2**63 - 1, 4).astype(np.uint64)
+    for pair in ((0, 3), (1, 2)):  # two blocks that share neither a user half nor an item half
+        _sgd(state.users, state.items, state.user, state.item, state.ptr, events, starts, np.array(pair), seeds, pool,
+             pool_ptr, domain_of, np.float32(lr), np.float32(reg))
 
 
 @numba.njit(inline="always")
