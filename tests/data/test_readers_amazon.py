@@ -168,6 +168,12 @@ def test_line_numbers_hold_across_blocks(write, monkeypatch):
     assert report.lines == 10002
 
 
+def test_line_numbers_count_the_header_and_blank_lines(write):
+    good = "A2IBPI20UZIR0U,B000000001,5.0,1393545600123\n"
+    path = write("x.csv", "user_id,parent_asin,rating,timestamp\n" + good * 2 + "\n" + "oops\n" + good * 200)
+    assert [line for line, _ in read_amazon_ratings(path, domain="x").reports[0].malformed] == [5]
+
+
 def test_only_twenty_malformed_lines_are_listed_but_all_are_counted(write):
     path = write("r.json", lines(review()) * 100 + "oops\n" * 30)
     report = read_amazon(path, domain="x", max_malformed=1).reports[0]

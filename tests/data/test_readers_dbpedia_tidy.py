@@ -93,6 +93,11 @@ def test_tidy_csv_agrees_with_parquet(corpus, write, tmp_path):
     assert again.clock == "unix"
 
 
+def test_tidy_ids_of_digits_keep_their_zeros(write):
+    events = read_tidy(write("a.csv", "user,item\n007,0012\n")).interactions
+    assert (events["user"][0], events["item"][0]) == ("007", "0012")
+
+
 def test_tidy_without_times_or_with_positions_keeps_order(write):
     assert read_tidy(write("a.csv", "user,item\nu,a\nv,a\nu,b\n")).interactions["timestamp"].to_list() == [0, 0, 1]
     assert read_tidy(write("b.csv", "user,item,timestamp\nu,a,5\nu,b,9\n")).clock == "order"

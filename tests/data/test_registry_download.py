@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
         server.ranges.append(wanted)
         if self.path == "/missing":
             return self.send_error(404)
-        if wanted and server.ranged and self.headers.get("If-Range") == server.tag:
+        if wanted and server.ranged and self.headers.get("If-Range", server.tag) == server.tag:
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         body = server.content[start:]
         self.send_response(206 if start else 200)
