@@ -77,7 +77,8 @@ def main(seeds: int) -> None:
             reached = ndcg(split, ours.state.users, ours.state.items)
         ratios.append(theirs["seconds"] / spent if reached >= goal else 0.0)
         rows.append({"seed": seed, "goal NDCG@10": goal, "implicit s": theirs["seconds"],
-                     "implicit epochs": best["epochs"], "reprolib s": spent, "reprolib epochs": epochs, "reached": reached, "ratio": ratios[-1]})
+                     "implicit epochs": best["epochs"], "reprolib s": spent, "reprolib epochs": epochs,
+                     "reached": reached, "ratio": ratios[-1]})
     ours = Ours(split, 0)
     one = [peer.ask("train", lr=0.05, reg=0.01, seed=0, epochs=20)["seconds"] / 20 for _ in range(3)]
     mine = timed(ours.epoch, 30)

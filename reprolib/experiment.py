@@ -88,7 +88,7 @@ def run_grid(cells: list[Run], *, store: str | Path | None = None, data_dir: str
     """Execute the cells that the store does not hold, then read all of them back.
 
     store      folder of cells; default `<cache>/results`
-    jobs       processes on this machine; the cores are shared out among them
+    jobs       processes on this machine; the cores (or $OMP_NUM_THREADS of them) are shared out among them
     scheduler  address of a Dask scheduler ("tcp://host:8786"): cells run on its workers, which must see `store`
     Ctrl-C loses only the cells in flight.
     """
@@ -99,7 +99,7 @@ def run_grid(cells: list[Run], *, store: str | Path | None = None, data_dir: str
     store.mkdir(parents=True, exist_ok=True)
     digests = {run: cell_digest(run, data_dir) for run in dict.fromkeys(cells)}
     missing = [run for run, digest in digests.items() if read_info(store / f"{digest}.parquet") is None]
-    threads = max(1, (os.cpu_count() or 1) // max(jobs, 1))
+    threads = max(1, int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1) // jobs)
     failures = []
     with parallel_backend(jobs, scheduler, threads), tqdm(total=len(missing), desc="runs", unit="run",
                                                   disable=not (progress and missing)) as bar:
