@@ -6,6 +6,7 @@ cost. It is written beside and renamed, so a killed run leaves no half cell, and
 
 import functools
 import hashlib
+import inspect
 import json
 import os
 import re
@@ -20,8 +21,7 @@ import pandas as pd
 from reprolib.systems import SYSTEMS, nearest, options_of, train
 
 FORMAT = 2  # of a stored cell; a cell of another format is recomputed
-CODE = ("data/split.py", "data/batches.py", "evaluate/ranking.py", "evaluate/kernels.py", "evaluate/table.py",
-        "train.py", "systems.py", "nn", "baselines")
+UNRELATED = ("data.corpus", "data.prepare", "data.datasets", "evaluate.metrics", "systems", "cache")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
         first, last = split.candidates
         top = top_items(queries, items, torch.from_numpy(ptr), torch.from_numpy(seen), 10, first, last)
         ranks = rank_table(queries, items, split, system=run.name, seed=run.seed)
-        info = {"format": FORMAT, "run": asdict(run), "split": split.digest, "code": code_digest(),
+        info = {"format": FORMAT, "run": asdict(run), "split": split.digest, "code": code_digest(run.system),
                 "history": trained.history, "parameters": trained.parameters, "train_seconds": trained.seconds,
                 "coverage@10": catalogue_coverage(top, last - first + 1),
                 "seconds": time.perf_counter() - started, "users": len(ranks)}
@@ -165,18 +165,35 @@ def cell_digest(run: Run, data_dir: str | None = None) -> str:
     from reprolib.data.datasets import load_split
 
     split = load_split(run.dataset, run.target, run.source, run.protocol, data_dir)
-    text = json.dumps([FORMAT, asdict(run), split.digest, code_digest()], sort_keys=True, default=str)
+    text = json.dumps([FORMAT, asdict(run), split.digest, code_digest(run.system)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 @functools.cache
-def code_digest() -> str:
-    """SHA-256 of the modules whose change can move a rank."""
-    root, total = Path(__file__).parent, hashlib.sha256()
-    for part in CODE:
-        for file in sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]:
-            total.update(file.read_bytes())
-    return total.hexdigest()
+def code_digest(system: str) -> str:
+    """SHA-256 (16 digits) of the code that can move this system's ranks.
+
+    That is its function, every module of ours that it imports or that those import, and the ranking. Preparation is
+    covered by the split's digest; of the metrics only the one that stops training counts.
+    """
+    from reprolib.evaluate import metrics
+
+    function = inspect.getsource(SYSTEMS[system][0])
+    total = hashlib.sha256((function + inspect.getsource(metrics.value) + inspect.getsource(metrics.parse)).encode())
+    for path in sorted(_imported(function) | _imported("from reprolib.evaluate.table import rank_table")):
+        total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def _imported(source: str, found: frozenset = frozenset()) -> frozenset[Path]:
+    """Files of the package's modules that a source text imports, directly or through others."""
+    root = Path(__file__).parent
+    for name in re.findall(r"from reprolib\.([\w.]+) import", source):
+        path = root.joinpath(*name.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name not in UNRELATED and path not in found:
+            found = _imported(path.read_text("utf-8"), found | {path})
+    return found
 
 
 def write_cell(path: Path, ranks: pd.DataFrame, info: dict) -> None:

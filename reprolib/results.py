@@ -62,12 +62,20 @@ def show(store, digest):
 @click.pass_obj
 def prune(store, everything):
     """Remove runs that are unreadable, half-written, of another version or made by other code."""
-    from reprolib.experiment import code_digest, read_info
+    from reprolib.experiment import read_info
 
     removed = 0
     for path in [*store.glob("*.parquet"), *store.glob(".*.parquet.*")]:
         info = None if path.name.startswith(".") else read_info(path)
-        if everything or info is None or info.get("code") != code_digest():
+        if everything or info is None or info.get("code") != _current(info["run"]["system"]):
             path.unlink()
             removed += 1
     click.echo(f"removed {removed} files from {store}")
+
+
+def _current(system: str) -> str:
+    """Digest of the system's code as it is now; "" where the system no longer exists."""
+    from reprolib.experiment import code_digest
+    from reprolib.systems import SYSTEMS
+
+    return code_digest(system) if system in SYSTEMS else ""

@@ -1,9 +1,11 @@
 import dataclasses
+import inspect
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -48,8 +50,16 @@ def test_another_option_seed_or_code_is_another_cell(monkeypatch):
     base = Run("SASRec", "echo", "target", options=(("epochs", 2),))
     digests = {experiment.cell_digest(r) for r in (
         base, dataclasses.replace(base, seed=1), dataclasses.replace(base, options=(("epochs", 3),)))}
-    monkeypatch.setattr(experiment, "code_digest", lambda: "other")
+    monkeypatch.setattr(experiment, "code_digest", lambda _: "other")
     assert len(digests | {experiment.cell_digest(base)}) == 4
+
+
+def test_the_code_that_matters_is_what_a_system_imports():
+    source = inspect.getsource(experiment.SYSTEMS["SASRec"][0])
+    names = {p.relative_to(Path(experiment.__file__).parent).as_posix() for p in experiment._imported(source)}
+    assert {"baselines/sasrec.py", "nn/encoder.py", "train.py", "data/batches.py", "data/split.py"} <= names
+    assert not {"baselines/bpr_mf.py", "evaluate/metrics.py", "report/tables.py"} & names
+    assert experiment.code_digest("SASRec") != experiment.code_digest("BPR-MF")
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 half a file", None])
@@ -133,9 +143,16 @@ run_grid(runs(["Popularity"], "echo", "source->target", range(8)), store={store!
 """
 
 
+def slow_grid(folder):
+    """A script that runs eight slow cells into `folder`."""
+    path = folder / "slow.py"
+    path.write_text(KILLED.format(tests=os.path.dirname(__file__), store=str(folder)))
+    return path
+
+
 def test_a_run_killed_with_kill_9_loses_only_the_cell_in_flight(tmp_path):
-    script = KILLED.format(tests=os.path.dirname(__file__), store=str(tmp_path))
-    process = subprocess.Popen([sys.executable, "-c", script])
+    script = slow_grid(tmp_path)
+    process = subprocess.Popen([sys.executable, script])
     while len(list(tmp_path.glob("*.parquet"))) < 3 and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
@@ -143,14 +160,14 @@ def test_a_run_killed_with_kill_9_loses_only_the_cell_in_flight(tmp_path):
     done = [p for p in tmp_path.glob("*.parquet") if read_info(p)]
     assert 3 <= len(done) < 8
     assert len(done) == len(list(tmp_path.glob("*.parquet")))
-    subprocess.run([sys.executable, "-c", script], check=True)
+    subprocess.run([sys.executable, script], check=True)
     assert len([p for p in tmp_path.glob("*.parquet") if read_info(p)]) == 8
     assert all(p in list(tmp_path.glob("*.parquet")) for p in done)
 
 
 def test_two_processes_on_one_store_do_not_corrupt_it(tmp_path):
-    script = KILLED.format(tests=os.path.dirname(__file__), store=str(tmp_path))
-    both = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+    script = slow_grid(tmp_path)
+    both = [subprocess.Popen([sys.executable, script]) for _ in range(2)]
     assert [p.wait() for p in both] == [0, 0]
     stored = {Run("Popularity", "echo", "target", seed=s): p.stem for s, p in enumerate(tmp_path.glob("*.parquet"))}
     assert len(collect(stored, tmp_path, []).ranks) == 8 * 60

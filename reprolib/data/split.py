@@ -213,7 +213,7 @@ def _code(corpus: Corpus, target: str | None, source: str | None) -> dict:
         raise DataError(f"{corpus.name}: source and target are both {target!r}; choose two domains")
     if frame["timestamp"].null_count():
         raise DataError(f"{corpus.name}: {frame['timestamp'].null_count():,} events have no timestamp; "
-                        "drop them before splitting")
+                        "run prepare(corpus, drop_undated) first")
     domains = [d for d in (source, target) if d] or list(corpus.domains)
     if len(domains) < len(corpus.domains):
         frame = frame.filter(pl.col("domain").cast(pl.String).is_in(domains))

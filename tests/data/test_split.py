@@ -6,6 +6,7 @@ import pytest
 from toy import corpus
 
 from reprolib.data.corpus import DataError
+from reprolib.data.prepare import drop_undated
 from reprolib.data.split import check_no_leak, future_share, leave_one_out, temporal_cut
 
 # u: target t1@10 t2@20 t3@30 t4@40, source s1@5 s2@20 s3@35 s4@99; v: too short for a test
@@ -105,9 +106,11 @@ def test_a_split_does_not_depend_on_what_was_read_before():
 
 
 def test_bad_domains_and_missing_times_get_one_sentence():
+    undated = corpus([*ROWS, ("w", "t1", "T", None)])
     with pytest.raises(DataError, match="no domain 'food'; it has T, S"):
         leave_one_out(corpus(ROWS), "food")
     with pytest.raises(DataError, match="both 'T'"):
         leave_one_out(corpus(ROWS), "T", "T")
     with pytest.raises(DataError, match="1 events have no timestamp"):
-        leave_one_out(corpus([*ROWS, ("w", "t1", "T", None)]), "T")
+        leave_one_out(undated, "T")
+    assert leave_one_out(drop_undated(undated), "T").n_users == 2
