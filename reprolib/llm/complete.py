@@ -176,10 +176,14 @@ def _ask_all(task: Task, pending: list, llm, reasks: int, keep: Callable, progre
 def _one_by_one(task, pending, llm, reasks, keep, bar) -> None:
     for start in range(0, len(pending), PREPARED):
         part = pending[start : start + PREPARED]
+        began = time.perf_counter()
         if llm.reads_input:
             llm.prepare(task, [given for _, given in part])
+        share = (time.perf_counter() - began) / len(part)
         for key, given in part:
-            keep(key, given, _ask(task, given, llm, reasks, threading.Event()))
+            asked = _ask(task, given, llm, reasks, threading.Event())
+            asked.seconds += share
+            keep(key, given, asked)
             bar.update()
 
 

@@ -126,6 +126,8 @@ PROTOTYPES = {
         "I needed it for my work.",
         "I received a free copy for an honest review.",
         "I wanted something light to relax with.",
+        "I always look for this kind of thing.",
+        "I need something that makes my life easier.",
     ),
     "usage_context": (
         "I read it on vacation at the beach.",
@@ -178,7 +180,8 @@ _CUES = {
     "purchase_purpose": (
         r"gift|book club|recommend(?:ed|ation) (?:by|from|to me)|bought (?:this|it) (?:for|as|to|because)|"
         r"for my (?:\w+ )?(?:son|daughter|class|kids?|child\w*|grand\w+|wife|husband|friend)|for school|arc|"
-        r"advance\w* copy|honest review|looking forward|waiting for|in order to|i wanted|decided to|"
+        r"advance\w* copy|honest review|looking forward|waiting for|in order to|i wanted|because (?:i|we)|"
+        r"had to try|curious|decided to|i (?:always |do not |don't |really )?(?:want|need|like|love|prefer|look for)|"
         r"picked (?:this|it) up"
     ),
     "usage_context": (
@@ -201,15 +204,17 @@ CUES = {slot: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for slot, pattern
 
 # Set on one half of the public persona4rec samples (items whose id has an even CRC-32), judged on the other half.
 THRESHOLDS = {
-    "category_preference": 0.15,
-    "quality_criteria": 0.25,
-    "purchase_purpose": 0.5,
+    "category_preference": 0.17,
+    "qualities": 0.08,
+    "purchase_purpose": 0.55,
     "usage_context": 0.5,
-    "cuisine_category": 0.2,
-    "visit_purpose": 0.4,
-    "visit_context": 0.4,
-    "specific_dishes_or_attributes": 0.25,
+    "cuisine_category": 0.25,
+    "visit_purpose": 0.44,
+    "visit_context": 0.34,
+    "specific_dishes_or_attributes": 0.29,
+    "quality_criteria": 0.28,
 }
+LIFTS = {"purchase_purpose": 0.3, "usage_context": 0.15, "visit_purpose": 0.3, "visit_context": 0.15}  # of a cue phrase
 
 # Names a persona can get, with the phrase that is compared with its reviews.
 NAMES = _table("""

@@ -5,10 +5,23 @@ import re
 import numpy as np
 
 from reprolib.llm.checks import overlap
-from reprolib.llm.embedded import Annotator, central, clusters, listed, sentences, summary_sentences, words
-from reprolib.llm.tasks.persona4rec_banks import CUES, CUISINES, GENRES, NAMES, PROTOTYPES, QUALITIES, THRESHOLDS
+from reprolib.llm.embedded import (
+    DISPLEASED,
+    PLEASED,
+    Annotator,
+    central,
+    clusters,
+    listed,
+    sentences,
+    summary_sentences,
+    words,
+)
+from reprolib.llm.tasks.persona4rec_banks import CUES, CUISINES, GENRES, LIFTS, NAMES, PROTOTYPES, QUALITIES, THRESHOLDS
+from reprolib.llm.tasks.trait_bank import BANK
 
 DECAY = 0.85  # of a user's earlier events
+KINDS = ("category_preference", "cuisine_category")  # what an item is says little about why it was chosen
+SOFT = 0.05  # cosine that multiplies the lean to a pole by e
 
 
 def summary(given, tools: Annotator) -> str:
@@ -62,20 +75,17 @@ def restaurant_aspects(given, tools: Annotator) -> dict[str, str]:
     filled = _labelled(given, tools, "cuisine_category", CUISINES, 1)
     used: set[str] = set()
     quoted = _quoted(given, tools, ("visit_purpose", "visit_context"), used)
-    left = [s for s in _said(given) if s not in used] or list(_said(given))
-    for slot in ("specific_dishes_or_attributes", "quality_criteria"):
-        near = tools.similarity(left, PROTOTYPES[slot]).max(1)
-        best = int(near.argmax()) if len(near) else -1
-        if best >= 0 and near[best] >= THRESHOLDS[slot]:
-            quoted[slot] = words(left[best], 40)
-            left = [s for s in left if s != left[best]] or left
-    if quoted.get("specific_dishes_or_attributes") == quoted.get("quality_criteria"):
-        quoted.pop("specific_dishes_or_attributes", None)
+    left = [s for s in _said(given) if s not in used]
+    for slot in ("quality_criteria", "specific_dishes_or_attributes"):
+        near = tools.similarity(left, PROTOTYPES[slot]).max(1) if left else np.zeros(0)
+        if len(near) and near.max() >= THRESHOLDS[slot]:
+            quoted[slot] = words(left.pop(int(near.argmax())), 40)
     return filled | quoted
 
 
 def _said(given) -> tuple[str, ...]:
-    return sentences(f"{given.title}. {given.review}" if given.title else given.review, 25) or (_whole(given),)
+    found = sentences(f"{given.title}. {given.review}" if given.title else given.review, 25)
+    return tuple(dict.fromkeys(found)) or (_whole(given),)
 
 
 def _whole(given) -> str:
@@ -83,22 +93,28 @@ def _whole(given) -> str:
 
 
 def _labelled(given, tools: Annotator, slot: str, labels: dict[str, str], most: int) -> dict[str, str]:
-    """The nearest labels of the whole review, where one is near enough."""
-    near = tools.similarity([_whole(given)], list(labels.values()))[0]
-    order = np.argsort(-near, kind="stable")[:most]
-    names = list(labels)
-    found = [names[i] for i in order if near[i] >= max(THRESHOLDS[slot], near[order[0]] - 0.05)]
+    """The labels that a sentence of the review stands nearest to, where one is near enough."""
+    said, names = _said(given), list(labels)
+    near = _lift(tools, said, labels)
+    best = near.max(0)
+    order = np.argsort(-best, kind="stable")[:most]
+    found = [names[i] for i in order if best[i] >= max(THRESHOLDS[slot], best[order[0]] - 0.05)]
     if not found:
         return {}
-    return {slot: ", ".join(found), f"{slot}_reason": f"The review as a whole is near to {listed(found)}."}
+    proof = said[int(near[:, order[0]].argmax())]
+    return {slot: ", ".join(found), f"{slot}_reason": f"The review says: {words(proof, 24)}"}
 
 
 def _criteria(given, tools: Annotator) -> dict[str, str]:
     """Up to three qualities that sentences speak of, each with the polarity of its sentence."""
     said, names = _said(given), list(QUALITIES)
-    near = tools.similarity(said, list(QUALITIES.values()))
+    near = _lift(tools, said, QUALITIES)
     best = near.max(0)
-    order = [int(i) for i in np.argsort(-best, kind="stable")[:3] if best[i] >= THRESHOLDS["quality_criteria"]]
+    order = [
+        int(i)
+        for i in np.argsort(-best, kind="stable")[:3]
+        if best[i] >= max(THRESHOLDS["qualities"], best.max() - 0.1)
+    ]
     if not order:
         return {}
     polar = tools.polarity(said)
@@ -107,12 +123,18 @@ def _criteria(given, tools: Annotator) -> dict[str, str]:
     return {"quality_criteria": ", ".join(told), "quality_criteria_reason": f"The review says: {words(proof, 24)}"}
 
 
+def _lift(tools: Annotator, said, labels: dict[str, str]) -> np.ndarray:
+    """(sentences, labels): nearness to a label beyond what plain praise and blame have, which are near everything."""
+    phrases = list(labels.values())
+    return tools.similarity(said, phrases) - tools.similarity(PLEASED + DISPLEASED, phrases).mean(0)
+
+
 def _quoted(given, tools: Annotator, slots: tuple[str, ...], used: set[str]) -> dict[str, str]:
     """For every slot the sentence nearest to its prototypes, lifted by cue phrases; no sentence serves two slots."""
     said, filled = _said(given), {}
     for slot in slots:
         near = tools.similarity(said, PROTOTYPES[slot]).max(1)
-        near = near + np.array([0.15 if CUES[slot].search(s) else 0.0 for s in said])
+        near = near + LIFTS[slot] * np.array([bool(CUES[slot].search(s)) for s in said])
         near[[i for i, s in enumerate(said) if s in used]] = -1
         best = int(near.argmax())
         if near[best] >= THRESHOLDS[slot]:
@@ -128,16 +150,25 @@ def persona_reads(given) -> list[str]:
 
 
 def personas(given, tools: Annotator) -> list[dict]:
-    """Clusters of reviews, critical ones apart; each becomes a persona in the words of its aspects."""
+    """Clusters of reviews by motive, critical ones apart; each becomes a persona in the words of its aspects."""
     reviews = list(given.reviews)
     vectors = tools.embed(_aspects_text(r) for r in reviews)
-    groups = _groups(reviews, vectors, tools)
+    groups = _groups(reviews, _motives(reviews, tools), tools)
     built: list[dict] = []
     for members in sorted(groups, key=lambda g: (-len(g), g[0])):
         persona = _persona([reviews[i] for i in members], vectors[members], {p["name"] for p in built}, tools)
         if all(overlap(persona["description"], p["description"]) < 0.75 for p in built):
             built.append(persona)
     return [{"id": f"P{n}", **p} for n, p in enumerate(built[:7], start=1)]
+
+
+def _motives(reviews, tools: Annotator) -> np.ndarray:
+    """(reviews, poles) unit rows: how much each review leans to each pole of the trait bank, beyond plain praise."""
+    poles = [trait[end] for trait in BANK for end in ("low_pole", "high_pole")]
+    plain = tools.similarity(PLEASED + DISPLEASED, poles).mean(0)
+    told = [[v for k, v in r.aspects.items() if k not in KINDS] or list(r.aspects.values()) for r in reviews]
+    lean = np.exp(np.stack([(tools.similarity(t, poles) - plain).max(0) for t in told]) / SOFT)
+    return lean / np.linalg.norm(lean, axis=1, keepdims=True)
 
 
 def _groups(reviews, vectors: np.ndarray, tools: Annotator) -> list[list[int]]:
@@ -169,23 +200,19 @@ def _persona(reviews, vectors: np.ndarray, taken: set[str], tools: Annotator) ->
         values = [_plain(v) for r in top for k, v in r.aspects.items() if k.endswith(slots)]
         return list(dict.fromkeys(v for v in values if v))[:2]
 
-    wants = told("preference", "category", "cuisine_category") or told("quality_criteria")
-    criteria = told("quality_criteria", "attributes") or wants
-    context = told("purpose", "context")
-    description = [
-        f"This person is drawn to {listed(words(w, 12) for w in wants)}.",
-        f"They judge by {listed(words(c, 16) for c in criteria)}.",
-        f"Their occasion: {listed(words(c, 16) for c in context)}."
-        if context
-        else f"{len(reviews)} of the reviews speak in this voice.",
-    ]
-    cited = top[0]
-    signal = words(_plain(next(iter(cited.aspects.values()))), 20)
+    kinds, criteria = told(*KINDS), told("quality_criteria", "attributes")
+    occasions = told("purpose", "context")
+    description = [f"This person looks for {listed(words(k, 12) for k in kinds)}."] if kinds else []
+    description += [f"They judge by {listed(words(c, 16) for c in criteria)}."] if criteria else []
+    description += [f"In their own words: {'; '.join(words(o, 20) for o in occasions)}."] if occasions else []
+    cited = max(top, key=lambda r: any(k.endswith(("purpose", "context")) for k in r.aspects))
+    slot = max(cited.aspects, key=lambda k: (k.endswith(("purpose", "context")), k not in KINDS))
+    signal = words(_plain(cited.aspects[slot]), 20)
     return {
         "name": name,
         "description": " ".join(description),
         "evidence": sorted(r.id for r in reviews),
-        "preference_rationale": f"The item appeals to them because, as review {cited.id} has it, it means {signal}.",
+        "preference_rationale": f"The item appeals to them, as review {cited.id} has it: {signal}.",
     }
 
 
@@ -194,7 +221,8 @@ def _aspects_text(review) -> str:
 
 
 def _plain(value: str) -> str:
-    return " ".join(str(value).split()).rstrip(" .")
+    """One line, without the marks of polarity and the full stop."""
+    return " ".join(re.sub(r"\s*\((?:posi|nega)tive\)", "", str(value)).split()).rstrip(" .")
 
 
 def selection_reads(given) -> list[str]:

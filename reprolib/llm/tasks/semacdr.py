@@ -241,12 +241,17 @@ def _repair_labels(given: ItemToLabel, output: ItemLabels) -> ItemLabels | None:
 
 
 def _label_rule(given: ItemToLabel, tools: Annotator) -> ItemLabels:
-    """In every category the label nearest to the item, and any other almost as near."""
-    reading = _reading(given.item)
+    """In every category the label nearest to the item, and any other almost as near.
+
+    Nearness = that of the nearest sentence, and half of those of the title and of the whole text.
+    """
+    reading = [given.item.title, *_reading(given.item)]
     features = {}
     for c in given.categories:
-        near = tools.similarity(reading, [f"{c.name}: {label}" for label in c.labels]).max(0)
-        features[c.name] = [label for label, s in zip(c.labels, near, strict=True) if s >= near.max() - 0.02][:3]
+        each = tools.similarity(reading, [f"{c.name}: {label}" for label in c.labels])
+        near = each[1:].max(0) + 0.5 * (each[0] + each[1])
+        order = [i for i in np.argsort(-near, kind="stable") if near[i] >= near.max() - 0.04]
+        features[c.name] = [c.labels[i] for i in order[:3]]
     top = listed(labels[0] for labels in list(features.values())[:3])
     core = (summary_sentences(tools, given.item.description, 1, given.item.title) or [given.item.title])[0]
     return ItemLabels(features=features, semantic_summary=one_sentence(f"{words(core, 30)} ({top})", 45))

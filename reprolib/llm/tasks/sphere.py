@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from reprolib.llm.checks import banned_in, empty, repeated, too_long, unknown, without_sentences
-from reprolib.llm.embedded import DIGITS, Annotator, listed
+from reprolib.llm.embedded import DIGITS, Annotator, listed, sentences
 from reprolib.llm.task import Given, Record, Task, block, form
 from reprolib.llm.tasks.common import Event, numbered
 from reprolib.llm.tasks.trait_bank import BANK
@@ -96,7 +96,7 @@ class UserHistory(Given):
     """One user's training events, the vocabulary, words that may not be used, and typical events of other users."""
 
     vocabulary: tuple[Trait, ...]
-    history: tuple[Event, ...]
+    history: tuple[Event, ...] = Field(min_length=1)
     banned: tuple[str, ...] = MEDIUM_WORDS
     typical: tuple[str, ...] = ()
 
@@ -208,17 +208,15 @@ def _repair_persona(given: UserHistory, output: Persona) -> Persona | None:
 
 
 def _persona_rule(given: UserHistory, tools: Annotator) -> Persona:
-    """Score on a trait = how much nearer the history stands to the high pole than typical events do."""
+    """Score on a trait = how much nearer what the user wrote stands to the high pole than typical events do."""
     low, high = [t.low_pole for t in given.vocabulary], [t.high_pole for t in given.vocabulary]
-    texts = [e.text() for e in given.history]
+    texts = _told(given)
     lean = tools.similarity(texts, high) - tools.similarity(texts, low)
-    usual = (
-        (tools.similarity(given.typical, high) - tools.similarity(given.typical, low)) if given.typical else lean[:0]
-    )
-    centre = usual.mean(0) if len(usual) else np.zeros(len(low))
-    scale = usual.std(0).clip(0.02) if len(usual) > 1 else np.full(len(low), 0.06)
+    typical = _typical(given)
+    usual = tools.similarity(typical, high) - tools.similarity(typical, low)
+    centre, scale = (usual.mean(0), usual.std(0).clip(0.02)) if len(usual) > 1 else (0.0, 0.06)
     shift = (lean - centre) / scale
-    score = np.round(np.tanh(shift.mean(0) * min(1.0, 0.4 + 0.1 * len(texts))), 2)
+    score = np.round(np.tanh(2 * shift.mean(0)), 2)
     agree = np.round((np.sign(shift) == np.sign(score)).mean(0), 2)
     traits = [
         TraitScore(id=t.id, score=float(s), confidence=float(c), rationale=_reason(t, float(s)))
@@ -227,6 +225,20 @@ def _persona_rule(given: UserHistory, tools: Annotator) -> Persona:
     strongest = sorted(range(len(traits)), key=lambda i: -abs(score[i]))[:4]
     told = listed(_lean(given.vocabulary[i], float(score[i])) for i in strongest)
     return Persona(traits=traits, summary=f"This person {told}."[:600])
+
+
+def _told(given: UserHistory) -> list[str]:
+    """The sentences of reviews and summaries; titles only where nothing else is known."""
+    parts = [s for e in given.history for s in sentences(f"{e.review}\n{e.summary}", 8)]
+    return parts or [e.title for e in given.history]
+
+
+def _typical(given: UserHistory) -> list[str]:
+    return [s for text in given.typical for s in sentences(text, 8)] or list(given.typical)
+
+
+def _poles(given: UserHistory) -> list[str]:
+    return [pole for t in given.vocabulary for pole in (t.low_pole, t.high_pole)]
 
 
 def _lean(trait: Trait, score: float) -> str:
@@ -261,7 +273,7 @@ TASKS = (
         check=_check_persona,
         repair=_repair_persona,
         rule=_persona_rule,
-        reads=lambda g: [e.text() for e in g.history] + list(g.typical),
+        reads=lambda g: _told(g) + _typical(g) + _poles(g),
         max_tokens=1500,
     ),
 )
