@@ -15,8 +15,10 @@ def user_values(table: pd.DataFrame, metric: str, sampled: int | None = None) ->
     return values.pivot_table(index=UNIT, columns="system", values="value", aggfunc="mean", observed=True)
 
 
-def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0) -> dict[str, float]:
+def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int = BOOTSTRAPS) -> dict[str, float]:
     """System a against b over the users that both ranked; `values` from `user_values`.
+
+    bootstraps  resamples for the relative interval; 0 leaves it out (NaN), where many pairs are tested
 
     Returns n, a, b (means), difference with its 95 % t-interval (low, high), relative improvement (a - b) / b in %
     with a bootstrap interval over users (relative_low, relative_high), Cohen's d_z (mean / standard deviation of the
@@ -36,27 +38,54 @@ def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0) -> dict[str, fl
     spread = difference.std(ddof=1)
     half = spread / np.sqrt(n) * stats.t.ppf(0.975, n - 1)
     means = pair.mean(0)
-    relative = _bootstrap_relative(pair, seed)
+    relative = _bootstrap_relative(pair, seed, bootstraps) if bootstraps else (np.nan, np.nan)
     same = not difference.any()
+    d_z = difference.mean() / spread if spread else 0.0 if same else np.copysign(np.inf, difference.mean())
     return {
         "n": n, "a": means[0], "b": means[1], "difference": difference.mean(), "low": difference.mean() - half,
         "high": difference.mean() + half, "relative": 100 * (means[0] - means[1]) / means[1] if means[1] else np.nan,
-        "relative_low": relative[0], "relative_high": relative[1], "d_z": difference.mean() / spread if spread else 0.0,
+        "relative_low": relative[0], "relative_high": relative[1], "d_z": d_z,
         "p_t": 1.0 if same else float(stats.ttest_rel(*pair.T).pvalue),
         "p_wilcoxon": 1.0 if same else float(stats.wilcoxon(difference, method="asymptotic").pvalue),
     }
 
 
-def _bootstrap_relative(pair: np.ndarray, seed: int) -> tuple[float, float]:
+def _bootstrap_relative(pair: np.ndarray, seed: int, bootstraps: int) -> tuple[float, float]:
     rng, n = np.random.default_rng(seed), len(pair)
     gains = []
-    for _ in range(BOOTSTRAPS):
+    for _ in range(bootstraps):
         a, b = pair[rng.integers(0, n, n)].mean(0)
         gains.append((a - b) / b if b else np.nan)
     if np.isnan(gains).all():
         return np.nan, np.nan
     low, high = np.nanpercentile(gains, [2.5, 97.5])
     return 100 * low, 100 * high
+
+
+def gain_difference(one: pd.DataFrame, other: pd.DataFrame, a: str, b: str) -> dict[str, float]:
+    """Is the relative gain of a over b larger among the users of `one` than among those of `other`?
+
+    one, other  rows of `user_values`, no user in both
+    Returns relative: the gain 100 (mean a / mean b - 1) in `one` minus that in `other`, in percentage points, with a
+    95 % interval (relative_low, relative_high) and p_t from the normal law; each gain's variance by the delta method,
+    var(a - (mean a / mean b) b) / (n mean b^2). n counts the users. NaN where b never scores or a group has one user.
+    """
+    from scipy import stats
+
+    pairs = [part[[a, b]].dropna().to_numpy() for part in (one, other)]
+    gains, variances = zip(*(_gain(pair) for pair in pairs), strict=True)
+    relative, error = gains[0] - gains[1], np.sqrt(sum(variances))
+    p = float(2 * stats.norm.sf(abs(relative) / error)) if error > 0 else 1.0 if relative == 0 else np.nan
+    return {"n": sum(map(len, pairs)), "relative": relative, "relative_low": relative - 1.959964 * error,
+            "relative_high": relative + 1.959964 * error, "p_t": p}
+
+
+def _gain(pair: np.ndarray) -> tuple[float, float]:
+    """Relative gain in percent and its variance; NaN where it is not defined."""
+    if len(pair) < 2 or not pair[:, 1].any():
+        return np.nan, np.nan
+    a, b = pair.mean(0)
+    return 100 * (a / b - 1), 1e4 * (pair[:, 0] - a / b * pair[:, 1]).var(ddof=1) / (len(pair) * b**2)
 
 
 def holm(p: list[float] | np.ndarray) -> np.ndarray:

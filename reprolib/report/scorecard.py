@@ -1,0 +1,187 @@
+"""The tables and figures of the scorecard. They show what was run and say what was not; an empty store is no error."""
+
+import numpy as np
+import pandas as pd
+
+from reprolib.evaluate.metrics import summarise
+from reprolib.evaluate.significance import compare, holm, order_agreement, user_values
+from reprolib.report.claims import PAPERS, is_variant
+from reprolib.report.figures import panels, style_of
+from reprolib.report.published import published
+from reprolib.report.verdicts import NOT, OPEN, REPRODUCED, UNTESTABLE, plain
+
+METRICS = ("NDCG@10", "HR@10", "MRR")
+COLOURS = {REPRODUCED: "#009E73", NOT: "#D55E00", OPEN: "#7F7F7F"}
+SHORTEST = 0.01  # seconds; what trains in no time stands here on a logarithmic axis
+
+
+def claims_table(verdicts: pd.DataFrame, paper: str | None = None) -> pd.DataFrame:
+    """The rows of `judge` for reading: one interval per number, p as text, the miniature world named in the verdict."""
+    rows = verdicts[verdicts["paper"] == paper] if paper else verdicts
+    named = [v + ", on the miniature world" * made for v, made in zip(rows["verdict"], _synthetic(rows), strict=True)]
+    interval = [_interval(low, high) for low, high in zip(rows["relative low"], rows["relative high"], strict=True)]
+    return pd.DataFrame({
+        "paper": rows["paper"], "id": rows["id"], "claim": rows["claim"], "place": rows["place"],
+        "raised by": rows["origin"], "verdict": named,
+        "effect": rows["effect"], "effect ±": rows["effect ±"], "relative %": rows["relative %"].round(1),
+        "95 % of it": interval, "d_z": rows["d_z"].round(3),
+        "p (Holm)": [f"{p:.2g}" if np.isfinite(p) else None for p in rows["p"].astype(float)],
+        "decided by": rows["decided by"], "data": rows["data"], "scope": rows["scope"], "annotator": rows["annotator"],
+        "users": [_whole(n) for n in rows["users"]], "seeds": [_whole(n) for n in rows["seeds"]], "why": rows["why"],
+    }).astype({"users": object, "seeds": object}).reset_index(drop=True)
+
+
+def verdict_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Claims by paper and verdict."""
+    table = pd.crosstab(verdicts["paper"], verdicts["verdict"])
+    columns = [REPRODUCED, NOT, OPEN, UNTESTABLE]
+    papers = [p for p in PAPERS if p in table.index]
+    return table.reindex(index=papers, columns=columns, fill_value=0).rename_axis(columns=None)
+
+
+def leaderboard(ranks: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame:
+    """Every system that ran on the pair (no ablations), best NDCG@10 first, with intervals.
+
+    A dagger marks a paper's system that beats the best baseline (paired t-test, Holm over the papers' systems).
+    """
+    part = _on(ranks, dataset, direction)
+    part = part[[not is_variant(name) for name in part["system"]]]
+    columns = ["system", *(c for m in METRICS for c in (m, f"{m} ±")), "NDCG@10 †", "users", "seeds"]
+    if part.empty:
+        return pd.DataFrame(columns=columns)
+    table = summarise(part, list(METRICS)).sort_values("NDCG@10", ascending=False)
+    own = [name for name in table["system"] if name.startswith(PAPERS)]
+    baselines = [name for name in table["system"] if name not in own]
+    better = set()
+    if own and baselines:
+        values = user_values(part, "NDCG@10")
+        tests = [compare(values, name, baselines[0], bootstraps=0) for name in own]
+        better = {name for name, test, p in zip(own, tests, holm([t["p_t"] for t in tests]), strict=True)
+                  if p < 0.05 and test["difference"] > 0}
+    return table.assign(**{"NDCG@10 †": table["system"].isin(better)})[columns].reset_index(drop=True)
+
+
+def cost_table(cost: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame:
+    """Training seconds, parameters, language-model calls (0 where none is used) and coverage, mean over seeds."""
+    columns = ["system", "training s", "parameters", "LLM calls", "coverage@10", "runs"]
+    part = _on(cost, dataset, direction)
+    part = part[[not is_variant(name) for name in part["system"]]]
+    if part.empty:
+        return pd.DataFrame(columns=columns)
+    calls = part["llm_calls"] if "llm_calls" in part else pd.Series(np.nan, part.index)
+    part = part.assign(calls=calls.where(part["llm"], 0.0))
+    table = part.groupby("system", sort=False).agg(
+        seconds=("train_seconds", "mean"), parameters=("parameters", "mean"), calls=("calls", "mean"),
+        coverage=("coverage@10", "mean"), runs=("seed", "size")).sort_values("seconds").reset_index()
+    table[["parameters", "calls"]] = table[["parameters", "calls"]].map(_whole).astype(object)
+    return table.set_axis(columns, axis=1)
+
+
+def beside(ranks: pd.DataFrame, metrics: tuple[str, ...] = ("NDCG@10", "HR@10")) -> pd.DataFrame:
+    """Published values beside ours where data set, direction and protocol agree (params/published/same_data.csv).
+
+    Sampled protocols are the exact expectation from our full ranks. Kendall's tau compares the orders of the systems.
+    """
+    columns = ["paper", "data", "direction", "protocol", "metric", "system", "published", "published ±", "measured",
+               "measured ±", "Kendall's tau", "systems", "what differs"]
+    tables = []
+    for same in published("same_data").to_dict("records"):
+        theirs = published(same["file"])
+        theirs = theirs[(theirs["dataset"] == same["dataset"]) & theirs["metric"].isin(metrics)]
+        theirs = theirs[theirs["protocol"].str.fullmatch(r"full|sampled-\d+", na=False)]
+        theirs = theirs.drop_duplicates(["direction", "system", "metric"])
+        for (direction, protocol, metric), rows in theirs.groupby(["direction", "protocol", "metric"], sort=False):
+            ours = _on(ranks, same["ours"], direction)
+            if len(ours):
+                table = _beside(rows, ours, metric, protocol)
+                key = {"paper": same["paper"], "data": same["ours"], "direction": direction, "protocol": protocol}
+                tables.append(table.assign(**key, metric=metric, **{"what differs": same["difference"]}))
+    tables = [t for t in tables if len(t)]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def _beside(rows: pd.DataFrame, ours: pd.DataFrame, metric: str, protocol: str) -> pd.DataFrame:
+    sampled = None if protocol == "full" else int(protocol.split("-")[1])
+    measured = summarise(ours, [metric], sampled=sampled)[["system", metric, f"{metric} ±"]]
+    both = rows[["system", "value", "spread"]].merge(measured.astype({"system": str}), on="system")
+    both = both.set_axis(["system", "published", "published ±", "measured", "measured ±"], axis=1)
+    tau, _, n = order_agreement(*(dict(zip(both["system"], both[c], strict=True)) for c in ("published", "measured")))
+    return both.assign(**{"Kendall's tau": tau, "systems": n}).sort_values("published", ascending=False)
+
+
+def effects_figure(verdicts: pd.DataFrame):
+    """Forest plot: per tested claim the relative effect of the deciding comparison with its 95 % interval."""
+    drawn = verdicts.dropna(subset=["relative %", "relative low", "relative high"]).iloc[::-1]
+    figure, ax = panels(height=1.6 + 0.2 * max(len(drawn), 4))
+    for verdict, colour in COLOURS.items():
+        at = np.flatnonzero(drawn["verdict"] == verdict)
+        part = drawn.iloc[at]
+        middle = part["relative %"].astype(float)
+        error = np.abs([middle - part["relative low"], part["relative high"] - middle]).astype(float)
+        marker = {REPRODUCED: "o", NOT: "X", OPEN: "s"}[verdict]
+        ax.errorbar(middle, at, xerr=error, fmt=marker, color=colour, capsize=2, markersize=5, label=verdict)
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set_yticks(range(len(drawn)), drawn["id"], fontsize=7)
+    ax.set_xscale("symlog", linthresh=10)
+    ax.set_xlabel("relative effect in %, in the claimed direction (linear within ±10, logarithmic beyond)")
+    return _finish(figure, ax, drawn)
+
+
+def cost_quality_figure(ranks: pd.DataFrame, cost: pd.DataFrame, dataset: str, direction: str):
+    """Training seconds (log) against NDCG@10 with its interval, one point per system of the leaderboard."""
+    board, spent = leaderboard(ranks, dataset, direction), cost_table(cost, dataset, direction)
+    both = board.merge(spent[["system", "training s"]], on="system")
+    figure, ax = panels()
+    for place, row in enumerate(both.to_dict("records")):
+        style = style_of(row["system"], place) | {"linestyle": ""}
+        ax.errorbar(max(row["training s"], SHORTEST), row["NDCG@10"], yerr=row["NDCG@10 ±"], capsize=2,
+                    label=row["system"], **style)
+    ax.set_xscale("log")
+    ax.set_xlabel(f"training in seconds, mean over seeds (at least {SHORTEST})")
+    ax.set_ylabel("NDCG@10")
+    return _finish(figure, ax, both)
+
+
+def _finish(figure, ax, drawn: pd.DataFrame):
+    if len(drawn):
+        ax.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    else:
+        ax.text(0.5, 0.5, "nothing run yet", transform=ax.transAxes, ha="center")
+        ax.set_yticks([])
+    return figure
+
+
+def summary(verdicts: pd.DataFrame, left_out: list[str]) -> str:
+    """What is robust and what is not, in sentences made from the verdicts."""
+    tested = verdicts[verdicts["verdict"] != UNTESTABLE]
+    lines = [f"{len(verdicts)} claims, {len(tested)} of them tested on what is stored."]
+    for verdict, title in ((REPRODUCED, "Robust here"), (NOT, "Not reproduced here"), (OPEN, "Undecided")):
+        part = tested[tested["verdict"] == verdict]
+        lines.append(f"{title}: {len(part) or 'none'}.")
+        lines += [f"  {row.id}  {row.claim} ({row.why})" for row in part.itertuples()]
+    if any(_synthetic(tested)):
+        lines.append("Verdicts on the miniature world are about synthetic users, not about the papers' data.")
+    waiting = pd.Series([s for why in verdicts["why"].dropna() if "not run: " in why
+                         for s in why.split("not run: ")[1].split(", ") if not is_variant(s)], dtype=object)
+    if len(waiting):
+        counts = waiting.value_counts().head(8)
+        lines.append("Most awaited systems: " + ", ".join(f"{name} ({n} claims)" for name, n in counts.items()) + ".")
+    lines += [f"Left out: {sentence}." for sentence in left_out]
+    return "\n".join(lines)
+
+
+def _synthetic(rows: pd.DataFrame) -> list[bool]:
+    return ["miniature world" in str(data) for data in rows["data"]]
+
+
+def _on(frame: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame:
+    same = frame["direction"].astype(str).map(plain) == plain(direction)
+    return frame[(frame["dataset"] == dataset) & same].astype({"system": str})
+
+
+def _interval(low, high) -> str | None:
+    return f"[{low:.1f}, {high:.1f}]" if np.isfinite([low, high]).all() else None
+
+
+def _whole(number) -> int | None:
+    return round(number) if pd.notna(number) else None
