@@ -6,7 +6,7 @@ Importing this package loads neither torch nor openai.
 from reprolib.llm.backends import open_llm
 from reprolib.llm.complete import complete, complete_many, estimate
 from reprolib.llm.exchange import export_answers, export_batch, import_answers, import_batch
-from reprolib.llm.store import Store
+from reprolib.llm.store import Store, violation_rate
 from reprolib.llm.task import Failure, LLMError, ReplayMiss, Task
 from reprolib.llm.tasks import TASKS, task_named
 
@@ -26,4 +26,5 @@ __all__ = [
     "import_batch",
     "open_llm",
     "task_named",
+    "violation_rate",
 ]

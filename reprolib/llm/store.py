@@ -33,6 +33,15 @@ def digest(task: Task, llm, given: BaseModel) -> bytes:
     return hashlib.sha256("\0".join((llm.name, llm.model, task.fingerprint, asked)).encode("utf-8", "replace")).digest()
 
 
+def violation_rate(ledger: list[dict], task: str) -> float:
+    """Share of a task's replies that broke the form or a rule, from `Store.ledger()`; NaN when none was given."""
+    n = dict.fromkeys(("answered", "repaired", "failed", "reasked"), 0)
+    for row in ledger:
+        if row["task"] == task and row["outcome"] in n:
+            n[row["outcome"]] += row["n"]
+    return 1 - n["answered"] / sum(n.values()) if any(n.values()) else float("nan")
+
+
 class Store:
     """Access to the file; used by one thread at a time. Several processes may share the file."""
 

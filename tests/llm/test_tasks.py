@@ -319,15 +319,15 @@ def test_a_broken_permutation_is_completed_in_first_stage_order():
     assert task.repair(one, answer).order == [3, 1, 2]
 
 
-def test_the_parse_rate_counts_repaired_and_failed_orders(serve, client, tmp_path):
-    from reprolib.llm import Store
+def test_the_violation_rate_counts_every_reply_that_broke_a_rule(serve, client, tmp_path):
+    from reprolib.llm import Store, violation_rate
 
     task = task_named("rerank/listwise")
     server = serve(lambda body, n: (200, {}, completion("[2] > [1] > [3]" if n == 1 else "[2]")))
     complete(task, INPUTS[task.name], client(server), cache=tmp_path, reasks=0)
-    complete(task, INPUTS[task.name] | {"history": EVENTS[:1]}, client(server), cache=tmp_path, reasks=0)
-    with Store(tmp_path) as store:
-        assert rerankers.parse_rate(store.ledger()) == 0.5
+    complete(task, INPUTS[task.name] | {"history": EVENTS[:1]}, client(server), cache=tmp_path, reasks=1)
+    with Store(tmp_path) as store:  # one good reply; then two bad ones, the second of them repaired
+        assert violation_rate(store.ledger(), task.name) == pytest.approx(2 / 3)
 
 
 def test_the_embedded_reranker_puts_the_item_nearest_to_the_liked_one_first(annotator):

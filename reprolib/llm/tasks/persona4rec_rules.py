@@ -61,7 +61,7 @@ def _restaurant(item, attributes) -> str:
 
 def aspect_reads(given) -> list[str]:
     """Texts that the aspect rules embed."""
-    return [*_said(given), _whole(given)]
+    return list(_said(given))
 
 
 def product_aspects(given, tools: Annotator) -> dict[str, str]:
@@ -85,11 +85,7 @@ def restaurant_aspects(given, tools: Annotator) -> dict[str, str]:
 
 def _said(given) -> tuple[str, ...]:
     found = sentences(f"{given.title}. {given.review}" if given.title else given.review, 25)
-    return tuple(dict.fromkeys(found)) or (_whole(given),)
-
-
-def _whole(given) -> str:
-    return words(f"{given.title}. {given.review}".strip(". "), 120)
+    return tuple(dict.fromkeys(found)) or (words(f"{given.title}. {given.review}".strip(". "), 60),)
 
 
 def _labelled(given, tools: Annotator, slot: str, labels: dict[str, str], most: int) -> dict[str, str]:

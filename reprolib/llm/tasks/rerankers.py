@@ -85,14 +85,6 @@ def expected_rating(output: LogProbs) -> float:
     return sum(int(digit) * p for digit, p in output.share().items())
 
 
-def parse_rate(ledger: list[dict], task: str = "rerank/listwise") -> float:
-    """Share of permutations that could be used as they came, from `Store.ledger()`; NaN when none was asked."""
-    asked = {
-        r["outcome"]: r["n"] for r in ledger if r["task"] == task and r["outcome"] in ("answered", "repaired", "failed")
-    }
-    return asked.get("answered", 0) / sum(asked.values()) if asked else math.nan
-
-
 def _history_block(history: tuple[Event, ...], most: int) -> str:
     told = (f"{'Liked' if e.liked else 'Disliked'}: {e.text(160)}" for e in history[-most:])
     return block("history", numbered(told, 200), 4000)
