@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from reprolib.data.split import Split
+from reprolib.evaluate.kernels import as_many_threads_as_torch
 
 
 @dataclass
@@ -57,6 +58,7 @@ def fit_bpr(split: Split, *, dim: int = 64, epochs: int = 200, patience: int = 5
     """
     from tqdm.auto import tqdm
 
+    as_many_threads_as_torch()
     state = start(split, dim, domains, np.random.default_rng(seed))
     result, best, since, started = Factors(state.users, state.items), -1.0, 0, time.perf_counter()
     bar = tqdm(range(1, epochs + 1), desc="BPR-MF", unit="epoch", disable=not progress, leave=False)

@@ -4,6 +4,16 @@ import numba
 import numpy as np
 
 
+def as_many_threads_as_torch() -> None:
+    """Give numba torch's number of threads, and torch its own back: starting numba's pool sets OpenMP's number for the
+    whole process to all cores, and every later operation of torch would wait for cores that others use."""
+    import torch
+
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    torch.set_num_threads(threads)
+
+
 @numba.njit(parallel=True, cache=True)
 def count_tile(scores, width, offset, held_out, seen, cursor, end, better, ties):
     """Add, per user, how many of the tile's unseen items beat or equal the held-out score.

@@ -131,8 +131,9 @@ def _check(values: Tensor, what: str) -> None:
 def _tiled_rank(queries, items, target, seen_ptr, seen, first, last) -> Tensor:
     """Users in order of their target, so that a block's targets lie in few tiles: those tiles are computed once for
     the targets' scores and once more in the sweep, by the same call on the same operands, so the bits agree."""
-    from reprolib.evaluate.kernels import count_tile, sort_seen
+    from reprolib.evaluate.kernels import as_many_threads_as_torch, count_tile, sort_seen
 
+    as_many_threads_as_torch()
     n_items, d = last - first + 1, items.shape[1]
     n_tiles = -(-n_items // ITEMS)
     tiles = torch.zeros(n_tiles * ITEMS, d, dtype=torch.float32)
