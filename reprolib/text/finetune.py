@@ -55,19 +55,10 @@ def finetune(
     _refuse(queries, positives, groups, batch_size)
     out = Path(out)
     settings = {
-        "encoder": encoder,
-        "decay": decay,
-        "rank": rank,
-        "alpha": alpha,
-        "dropout": dropout,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "seed": seed,
+        "encoder": encoder, "decay": decay, "rank": rank, "alpha": alpha, "dropout": dropout, "epochs": epochs,
+        "batch_size": batch_size, "lr": lr, "temperature": temperature, "max_tokens": max_tokens, "seed": seed,
         "data": _digest(queries, positives, groups),
-    }
+    }  # fmt: skip
     done = _finished(out, settings)
     if done is not None:
         return done
@@ -75,27 +66,34 @@ def finetune(
         torch.manual_seed(seed)
         model, tokenizer, about = _with_lora(encoder, rank, alpha, dropout)
         model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).train()
-        optimiser = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=lr)
-        batches = _batches(len(positives), batch_size, epochs, seed)
-        warm = max(1, len(batches) // 10)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: min((step + 1) / warm, (len(batches) - step) / max(1, len(batches) - warm))
-        )
-        losses = []
-        for batch in tqdm(batches, "fine-tune", leave=False):
-            optimiser.zero_grad()
-            texts, weights = _flatten([queries[i] for i in batch], decay)
-            texts += [positives[i] for i in batch]
-            allowed = _allowed([groups[i] for i in batch]) if len(groups) else None
-            losses.append(
-                _step(model, tokenizer, texts, weights, allowed, about["pooling"], temperature, max_tokens, chunk)
-            )
-            optimiser.step()
-            schedule.step()
+        losses = _train(model, tokenizer, about["pooling"], queries, positives, groups, settings, chunk)
     model.peft_config["default"].base_model_name_or_path = about["name"]  # never the folder of this machine
     model.save_pretrained(out, safe_serialization=True, save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)  # a form to fill in, with this machine's folders in its header
     (out / "training.json").write_text(json.dumps({"settings": settings, "losses": losses}), "utf-8")
+    return losses
+
+
+def _train(model, tokenizer, pooling, queries, positives, groups, settings: dict, chunk: int) -> list[float]:
+    """AdamW with 10 % linear warm-up and linear decay; the loss of every step."""
+    import torch
+
+    optimiser = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=settings["lr"])
+    batches = _batches(len(positives), settings["batch_size"], settings["epochs"], settings["seed"])
+    warm = max(1, len(batches) // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min((step + 1) / warm, (len(batches) - step) / max(1, len(batches) - warm))
+    )
+    losses = []
+    for batch in tqdm(batches, "fine-tune", leave=False):
+        optimiser.zero_grad()
+        texts, weights = _flatten([queries[i] for i in batch], settings["decay"])
+        texts += [positives[i] for i in batch]
+        allowed = _allowed([groups[i] for i in batch]) if len(groups) else None
+        limits = settings["temperature"], settings["max_tokens"], chunk
+        losses.append(_step(model, tokenizer, texts, weights, allowed, pooling, *limits))
+        optimiser.step()
+        schedule.step()
     return losses
 
 

@@ -337,9 +337,10 @@ def test_the_embedded_reranker_puts_the_item_nearest_to_the_liked_one_first(anno
 def test_likelihoods_become_scores():
     from reprolib.llm.tasks.common import LogProbs
 
-    assert rerankers.log_odds(LogProbs(log_probs={"Yes": -0.5, "No": -1.5})) == 1.0
-    flat = LogProbs(log_probs=dict.fromkeys("12345", -3.0))
-    assert rerankers.expected_rating(flat) == pytest.approx(3.0)
+    assert LogProbs(log_probs={"Yes": -0.5, "No": -1.5}).log_odds() == 1.0
+    assert LogProbs(log_probs=dict.fromkeys("12345", -3.0)).expected_rating() == pytest.approx(3.0)
+    sure = LogProbs(log_probs={"1": -9.0, "5": -900.0})
+    assert sure.expected_rating() == pytest.approx(1.0)
 
 
 def test_likes_and_dislikes_are_told_apart(annotator):

@@ -53,6 +53,14 @@ class LogProbs(Record):
         raw = {choice: math.exp(value - top) for choice, value in self.log_probs.items()}
         return {choice: value / sum(raw.values()) for choice, value in raw.items()}
 
+    def log_odds(self) -> float:
+        """log p(Yes) - log p(No): the score of `rerank/pointwise`."""
+        return self.log_probs["Yes"] - self.log_probs["No"]
+
+    def expected_rating(self) -> float:
+        """Sum of rating times probability: the score of `rerank/rating`."""
+        return sum(int(digit) * p for digit, p in self.share().items())
+
 
 def item_block(item: Item, limit: int = 1500) -> str:
     """An item's fields for a prompt, empty ones left out."""

@@ -75,16 +75,6 @@ class UserItemReason(UserItem):
     reasoning: str
 
 
-def log_odds(output: LogProbs) -> float:
-    """log p(Yes) - log p(No): the pointwise score."""
-    return output.log_probs["Yes"] - output.log_probs["No"]
-
-
-def expected_rating(output: LogProbs) -> float:
-    """Sum of rating times probability over the digits 1 to 5."""
-    return sum(int(digit) * p for digit, p in output.share().items())
-
-
 def _history_block(history: tuple[Event, ...], most: int) -> str:
     told = (f"{'Liked' if e.liked else 'Disliked'}: {e.text(160)}" for e in history[-most:])
     return block("history", numbered(told, 200), 4000)
