@@ -107,6 +107,41 @@ def test_an_unknown_encoder_is_one_sentence(monkeypatch):
         load_encoder("no/such")
 
 
+@pytest.fixture
+def bert_folder(tmp_path):
+    """Folder of a randomly initialised BERT with four words."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(
+        models.WordLevel({w: i for i, w in enumerate(("[PAD]", "[UNK]", "a", "b"))}, unk_token="[UNK]")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    folder = tmp_path / "tiny"
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    torch.manual_seed(0)
+    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    BertModel(BertConfig(vocab_size=4, max_position_embeddings=8, pad_token_id=0, **size)).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("how", ["cls", "mean"])
+def test_a_local_encoder_is_pooled_as_its_folder_says(bert_folder, tmp_path, how):
+    import torch
+    from transformers import AutoModel
+
+    (bert_folder / "1_Pooling").mkdir()
+    (bert_folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": how == "cls"}))
+    encoder = load_encoder(str(bert_folder))
+    with torch.inference_mode():
+        states = AutoModel.from_pretrained(bert_folder)(torch.tensor([[2, 3]])).last_hidden_state[0]
+    plain = states[0] if how == "cls" else states.mean(0)
+    ours = encode(["a b", "a"], encoder, cache=tmp_path / "cache")[0]
+    np.testing.assert_allclose(ours, (plain / plain.norm()).numpy(), atol=1e-5)
+    assert str(tmp_path) not in encoder.name + encoder.revision
+
+
 def test_tampered_weights_are_refused(monkeypatch, tmp_path):
     from reprolib.text import encoders
 
