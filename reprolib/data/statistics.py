@@ -44,7 +44,7 @@ def popularity_curve(corpus: Corpus) -> pd.DataFrame:
 def rating_shares(corpus: Corpus) -> pd.DataFrame:
     """(domain, rating, share): how each domain's ratings are spread (PERSONA4REC, Figure 3); empty without ratings."""
     rated = corpus.interactions.drop_nulls("rating")
-    rated = rated.with_columns(pl.col("domain").cast(pl.String), pl.col("rating").round())
+    rated = rated.with_columns(pl.col("domain").cast(pl.String), pl.col("rating").round().cast(pl.Int8))
     counts = rated.group_by("domain", "rating").len().sort("domain", "rating")
     share = (pl.col("len") / pl.col("len").sum().over("domain")).alias("share")
     return counts.with_columns(share).select("domain", "rating", "share").to_pandas()

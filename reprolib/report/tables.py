@@ -2,8 +2,10 @@
 
 import html
 import math
+import numbers
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reprolib.report.provenance import footnote, record, write_atomically
@@ -77,11 +79,13 @@ def _cells(frame, marks, escape, wraps) -> pd.DataFrame:
 def _number(value) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return MISSING
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, numbers.Integral):
+        return f"{value:,}"
+    if isinstance(value, numbers.Real):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
+    return str(value)
 
 
 def _markdown_text(text: str) -> str:
