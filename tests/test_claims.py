@@ -272,6 +272,15 @@ def test_p_is_corrected_over_the_papers_family_and_each_comparison_counts_once(v
     assert found.loc["test-01", "p"] == pytest.approx(2 * raw[1])
 
 
+def test_excluding_a_gain_is_harder_in_a_larger_family(verdict):
+    ranks = ranks_of({"A": noisy(0.50, 6), "B": noisy(0.55, 22)} | {f"S{i}": noisy(0.5, 100 + i) for i in range(8)})
+    lost = claim("beats", better=["A"], worse=["B"])
+    alone = verdict(ranks, lost).iloc[0]
+    assert (alone["verdict"], alone["p"] > 0.05) == ("not reproduced", True)
+    others = [claim("beats", name=f"test-1{i}", better=[f"S{i}"], worse=["B"]) for i in range(8)]
+    assert verdict(ranks, lost, *others).loc["test-01", "verdict"] == "inconclusive"
+
+
 def test_seeds_are_averaged_per_user_and_a_user_without_a_rank_is_left_out(verdict):
     ranks = pd.concat([ranks_of({"A": 1, "B": 5}, seed=s) for s in (0, 1)] + [ranks_of({"C": 100})])
     ranks.loc[(ranks["system"] == "A") & (ranks["seed"] == 1), "rank"] = 3.0
@@ -304,7 +313,9 @@ def test_the_store_is_read_current_complete_and_with_what_was_left_out(tmp_path)
         store_cell(tmp_path, "A", GOOD, seed, llm_calls=12, annotator="embedded")
     store_cell(tmp_path, "B", POOR, dataset="elsewhere")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
-    stored = load_store(tmp_path, ["world-smoke/food-kitchen"])
+    store_cell(tmp_path, "B", POOR, dataset="world-smoke-2/food-kitchen")
+    stored = load_store(tmp_path, ["world-smoke"])
+    assert set(load_store(tmp_path, [WORLD]).ranks["system"]) == set(stored.ranks["system"]) == {"A"}
     assert stored.ranks.groupby("seed")["rank"].apply(lambda r: (r == GOOD).all()).tolist() == [True, True]
     assert stored.ranks["direction"].unique().tolist() == ["food->kitchen"]
     assert stored.cost[["llm_calls", "annotator", "parameters"]].values.tolist() == [[12, "embedded", 7]] * 2

@@ -12,6 +12,7 @@ from reprolib.report.verdicts import NOT, OPEN, REPRODUCED, UNTESTABLE, plain
 
 METRICS = ("NDCG@10", "HR@10", "MRR")
 COLOURS = {REPRODUCED: "#009E73", NOT: "#D55E00", OPEN: "#7F7F7F"}
+FILLS = {"-": "full", "--": "none", "-.": "left", ":": "bottom"}  # a point has no dashes to tell two systems apart
 SHORTEST = 0.01  # seconds; what trains in no time stands here on a logarithmic axis
 
 
@@ -45,7 +46,7 @@ def leaderboard(ranks: pd.DataFrame, dataset: str, direction: str) -> pd.DataFra
     A dagger marks a paper's system that beats the best baseline (paired t-test, Holm over the papers' systems).
     """
     part = _on(ranks, dataset, direction)
-    part = part[[not is_variant(name) for name in part["system"]]]
+    part = part[part["system"].isin([name for name in part["system"].unique() if not is_variant(name)])]
     columns = ["system", *(c for m in METRICS for c in (m, f"{m} ±")), "NDCG@10 †", "users", "seeds"]
     if part.empty:
         return pd.DataFrame(columns=columns)
@@ -54,7 +55,7 @@ def leaderboard(ranks: pd.DataFrame, dataset: str, direction: str) -> pd.DataFra
     baselines = [name for name in table["system"] if name not in own]
     better = set()
     if own and baselines:
-        values = user_values(part, "NDCG@10")
+        values = user_values(part[part["system"].isin([*own, baselines[0]])], "NDCG@10")
         tests = [compare(values, name, baselines[0], bootstraps=0) for name in own]
         better = {name for name, test, p in zip(own, tests, holm([t["p_t"] for t in tests]), strict=True)
                   if p < 0.05 and test["difference"] > 0}
@@ -112,19 +113,27 @@ def _beside(rows: pd.DataFrame, ours: pd.DataFrame, metric: str, protocol: str) 
 def effects_figure(verdicts: pd.DataFrame):
     """Forest plot: per tested claim the relative effect of the deciding comparison with its 95 % interval."""
     drawn = verdicts.dropna(subset=["relative %", "relative low", "relative high"]).iloc[::-1]
-    figure, ax = panels(height=1.6 + 0.2 * max(len(drawn), 4))
+    figure, ax = panels(height=1.4 + 0.11 * max(len(drawn), 10))
     for verdict, colour in COLOURS.items():
         at = np.flatnonzero(drawn["verdict"] == verdict)
         part = drawn.iloc[at]
         middle = part["relative %"].astype(float)
         error = np.abs([middle - part["relative low"], part["relative high"] - middle]).astype(float)
         marker = {REPRODUCED: "o", NOT: "X", OPEN: "s"}[verdict]
-        ax.errorbar(middle, at, xerr=error, fmt=marker, color=colour, capsize=2, markersize=5, label=verdict)
+        ax.errorbar(middle, at, xerr=error, fmt=marker, color=colour, capsize=1.5, elinewidth=1, markersize=4,
+                    label=verdict)
     ax.axvline(0, color="black", linewidth=1)
-    ax.set_yticks(range(len(drawn)), drawn["id"], fontsize=7)
+    ax.set_yticks(range(len(drawn)), drawn["id"], fontsize=5)
+    ax.margins(y=0.02)
+    ax.grid(axis="y", visible=False)
     ax.set_xscale("symlog", linthresh=10)
-    ax.set_xlabel("relative effect in %, in the claimed direction (linear within ±10, logarithmic beyond)")
-    return _finish(figure, ax, drawn)
+    ax.set_xticks([-1000, -300, -100, -30, -10, 0, 10, 30, 100, 300, 1000])
+    ax.xaxis.set_major_formatter("{x:.0f}")
+    if len(drawn):
+        ends = drawn[["relative low", "relative high"]].astype(float)
+        ax.set_xlim(1.3 * min(ends.min().min(), -10), 1.3 * max(ends.max().max(), 10))
+    ax.set_xlabel("relative effect in %, in the claimed direction (logarithmic beyond ±10)")
+    return _finish(figure, ax, drawn, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 
 
 def cost_quality_figure(ranks: pd.DataFrame, cost: pd.DataFrame, dataset: str, direction: str):
@@ -133,20 +142,22 @@ def cost_quality_figure(ranks: pd.DataFrame, cost: pd.DataFrame, dataset: str, d
     both = board.merge(spent[["system", "training s"]], on="system")
     figure, ax = panels()
     for place, row in enumerate(both.to_dict("records")):
-        style = style_of(row["system"], place) | {"linestyle": ""}
+        style = style_of(row["system"], place)
+        style |= {"fillstyle": FILLS[style["linestyle"]], "linestyle": ""}
         ax.errorbar(max(row["training s"], SHORTEST), row["NDCG@10"], yerr=row["NDCG@10 ±"], capsize=2,
                     label=row["system"], **style)
     ax.set_xscale("log")
     ax.set_xlabel(f"training in seconds, mean over seeds (at least {SHORTEST})")
     ax.set_ylabel("NDCG@10")
-    return _finish(figure, ax, both)
+    return _finish(figure, ax, both, loc="upper left", bbox_to_anchor=(1, 1))
 
 
-def _finish(figure, ax, drawn: pd.DataFrame):
+def _finish(figure, ax, drawn: pd.DataFrame, **legend):
     if len(drawn):
-        ax.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+        ax.legend(fontsize=7, **legend)
     else:
         ax.text(0.5, 0.5, "nothing run yet", transform=ax.transAxes, ha="center")
+        ax.set_xticks([], minor=False)
         ax.set_yticks([])
     return figure
 
@@ -175,8 +186,9 @@ def _synthetic(rows: pd.DataFrame) -> list[bool]:
 
 
 def _on(frame: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame:
-    same = frame["direction"].astype(str).map(plain) == plain(direction)
-    return frame[(frame["dataset"] == dataset) & same].astype({"system": str})
+    part = frame[frame["dataset"] == dataset]
+    same = [d for d in part["direction"].unique() if plain(d) == plain(direction)]
+    return part[part["direction"].isin(same)].astype({c: str for c in ("system", "direction", "dataset")})
 
 
 def _interval(low, high) -> str | None:

@@ -24,8 +24,9 @@ class Stored:
 
 def load_store(store: str | Path | None = None, datasets: list[str] | None = None,
                protocol: str = "leave-one-out") -> Stored:
-    """Read the current cells of the named data sets (default: of all) that were run under the protocol.
+    """Read the current cells of the named data sets that were run under the protocol.
 
+    datasets  names, or the first part of names ("world-quick" is all of that world); default: every data set
     Left out and counted: unreadable cells, cells of other code or of other data than the newest, and, where a system
     was run under one name with several options, all but the options with most seeds (then the newest).
     `cost` has one row per cell: system, dataset, direction, seed, annotator, llm and every number of its record.
@@ -37,7 +38,7 @@ def load_store(store: str | Path | None = None, datasets: list[str] | None = Non
         cell = _open(path)
         if cell is None:
             left["unreadable or of another version"] += 1
-        elif cell["run"]["protocol"] == protocol and (datasets is None or cell["run"]["dataset"] in datasets):
+        elif cell["run"]["protocol"] == protocol and _named(cell["run"]["dataset"], datasets):
             cells.append(cell)
     for reason, keep in (("made by other code", _of_current_code), ("made on other data", _of_newest_data),
                          ("with other options under the same name", _of_best_options)):
@@ -56,6 +57,10 @@ def _open(path: Path) -> dict | None:
     run = info["run"]
     return info | {"path": path, "made": path.stat().st_mtime, "name": run["label"] or run["system"],
                    "where": (run["dataset"], run["source"], run["target"])}
+
+
+def _named(dataset: str, wanted: list[str] | None) -> bool:
+    return wanted is None or any(dataset == name or dataset.startswith(f"{name}/") for name in wanted)
 
 
 def _of_current_code(cells: list[dict]) -> list[dict]:
@@ -78,17 +83,24 @@ def _of_best_options(cells: list[dict]) -> list[dict]:
 
 
 def _ranks(cells: list[dict]) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from concurrent.futures import ThreadPoolExecutor
 
-    text = ["system", "dataset", "direction", "protocol"]
-    tables = [pq.read_table(c["path"], columns=list(RANK_COLUMNS), use_threads=False, read_dictionary=text)
-              .replace_schema_metadata() for c in cells]
+    import pyarrow as pa
+
+    with ThreadPoolExecutor() as pool:
+        tables = list(pool.map(_table, [cell["path"] for cell in cells]))
     if not tables:
         return pd.DataFrame(columns=list(RANK_COLUMNS))
     ranks = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().to_pandas()
     ranks["direction"] = ranks["direction"].cat.rename_categories(_ascii)
     return ranks
+
+
+def _table(path: Path):
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, read_dictionary=["system", "dataset", "direction", "protocol"]) as file:
+        return file.read(columns=list(RANK_COLUMNS), use_threads=False).replace_schema_metadata()
 
 
 def _cost(cells: list[dict]) -> pd.DataFrame:

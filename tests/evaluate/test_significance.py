@@ -69,7 +69,10 @@ def test_the_relative_interval_covers_users_and_grows_tight_with_them():
     delta = 196 * (a - a.mean() / b.mean() * b).std() / b.mean() / math.sqrt(n)  # the delta method's half-width in %
     assert narrow / 2 == pytest.approx(delta, rel=0.1)
     assert compare(pair(), "A", "B") == compare(pair(), "A", "B")
-    assert math.isnan(compare(pair(), "A", "B", bootstraps=0)["relative_low"])
+    fast, slow = (compare(pair(4000), "A", "B", bootstraps=n) for n in (0, 2000))
+    assert fast["relative_low"] == pytest.approx(fast["relative"] - delta, rel=1e-3)
+    assert (fast["relative_low"], fast["relative_high"]) == pytest.approx(
+        (slow["relative_low"], slow["relative_high"]), abs=0.1 * delta)
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss")
