@@ -21,7 +21,7 @@ from reprolib.llm.tasks.trait_bank import BANK
 
 DECAY = 0.85  # of a user's earlier events
 KINDS = ("category_preference", "cuisine_category")  # what an item is says little about why it was chosen
-SOFT = 0.05  # cosine that multiplies the lean to a pole by e
+SOFT = 0.03  # cosine that multiplies the lean to a pole by e
 
 
 def summary(given, tools: Annotator) -> str:
@@ -159,12 +159,22 @@ def personas(given, tools: Annotator) -> list[dict]:
 
 
 def _motives(reviews, tools: Annotator) -> np.ndarray:
-    """(reviews, poles) unit rows: how much each review leans to each pole of the trait bank, beyond plain praise."""
+    """(reviews, poles) unit rows: how a review's purpose and context (else all but its kind) lean to the trait poles.
+
+    Leaning is counted from the mean of the item's reviews, so that what they all say does not bind them.
+    """
     poles = [trait[end] for trait in BANK for end in ("low_pole", "high_pole")]
-    plain = tools.similarity(PLEASED + DISPLEASED, poles).mean(0)
-    told = [[v for k, v in r.aspects.items() if k not in KINDS] or list(r.aspects.values()) for r in reviews]
-    lean = np.exp(np.stack([(tools.similarity(t, poles) - plain).max(0) for t in told]) / SOFT)
-    return lean / np.linalg.norm(lean, axis=1, keepdims=True)
+    told = [_slots(r, ("purpose", "context")) or _slots(r, ("criteria", "attributes")) or list(r.aspects.values())
+            for r in reviews]  # fmt: skip
+    near = tools.similarity([value for values in told for value in values], poles)
+    lean = np.exp((near - near.mean(0)) / SOFT)
+    lean /= lean.sum(1, keepdims=True)
+    rows = np.stack([part.mean(0) for part in np.split(lean, np.cumsum([len(values) for values in told])[:-1])])
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _slots(review, endings: tuple[str, ...]) -> list[str]:
+    return [value for slot, value in review.aspects.items() if slot.endswith(endings)]
 
 
 def _groups(reviews, vectors: np.ndarray, tools: Annotator) -> list[list[int]]:

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from reprolib.llm.checks import banned_in, empty, repeated, too_long, unknown, without_sentences
-from reprolib.llm.embedded import DIGITS, Annotator, listed, sentences
+from reprolib.llm.embedded import DIGITS, DISPLEASED, PLEASED, Annotator, listed, sentences
 from reprolib.llm.task import Given, Record, Task, block, form
 from reprolib.llm.tasks.common import Event, numbered
 from reprolib.llm.tasks.trait_bank import BANK
@@ -43,6 +43,8 @@ MEDIUM_WORDS = (
 )
 MOST_HISTORIES = 200
 MOST_WORDS = 80
+SOFT = 0.06  # cosine that multiplies a sentence's vote for a pole by e
+SHARP = 4.0  # how fast a score nears -1 or 1
 
 
 class Trait(Record):
@@ -208,16 +210,17 @@ def _repair_persona(given: UserHistory, output: Persona) -> Persona | None:
 
 
 def _persona_rule(given: UserHistory, tools: Annotator) -> Persona:
-    """Score on a trait = how much nearer what the user wrote stands to the high pole than typical events do."""
-    low, high = [t.low_pole for t in given.vocabulary], [t.high_pole for t in given.vocabulary]
-    texts = _told(given)
-    lean = tools.similarity(texts, high) - tools.similarity(texts, low)
-    typical = _typical(given)
-    usual = tools.similarity(typical, high) - tools.similarity(typical, low)
-    centre, scale = (usual.mean(0), usual.std(0).clip(0.02)) if len(usual) > 1 else (0.0, 0.06)
-    shift = (lean - centre) / scale
-    score = np.round(np.tanh(2 * shift.mean(0)), 2)
-    agree = np.round((np.sign(shift) == np.sign(score)).mean(0), 2)
+    """Every sentence shares one vote among the poles, by its nearness to each beyond that of typical events.
+
+    A trait's score is the difference of its poles' votes. Plain praise and blame stand in for typical events.
+    """
+    poles = _poles(given)
+    near = tools.similarity(_told(given), poles)
+    vote = np.exp((near - tools.similarity(_typical(given), poles).mean(0)) / SOFT)
+    vote /= vote.sum(1, keepdims=True)
+    lean = vote[:, 1::2] - vote[:, ::2]
+    score = np.round(np.tanh(SHARP * len(given.vocabulary) * lean.mean(0)), 2)
+    agree = np.round((np.sign(lean) == np.sign(score)).mean(0), 2)
     traits = [
         TraitScore(id=t.id, score=float(s), confidence=float(c), rationale=_reason(t, float(s)))
         for t, s, c in zip(given.vocabulary, score, agree, strict=True)
@@ -234,7 +237,7 @@ def _told(given: UserHistory) -> list[str]:
 
 
 def _typical(given: UserHistory) -> list[str]:
-    return [s for text in given.typical for s in sentences(text, 8)] or list(given.typical)
+    return [s for text in given.typical for s in sentences(text, 8)] or [*PLEASED, *DISPLEASED]
 
 
 def _poles(given: UserHistory) -> list[str]:
