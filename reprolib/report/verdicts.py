@@ -38,7 +38,8 @@ class Evidence:
         if (cell, metric) not in self.cache:
             wide = self.cells[cell]
             ranks, names = wide.to_numpy(), wide.columns.get_level_values("system")
-            gained, ranked = value(ranks, metric), np.isfinite(ranks)
+            ranked = np.isfinite(ranks)
+            gained = np.where(ranked, value(ranks, metric), 0.0)
             means = {}
             for name in names.unique():
                 own = names == name
