@@ -18,13 +18,13 @@ def user_values(table: pd.DataFrame, metric: str, sampled: int | None = None) ->
 def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int = BOOTSTRAPS) -> dict[str, float]:
     """System a against b over the users that both ranked; `values` from `user_values`.
 
-    bootstraps  resamples for the relative interval; 0 takes the delta method instead, where many pairs are tested
+    bootstraps  resamples for the relative interval; 0, for many pairs, takes the delta method and skips Wilcoxon (NaN)
     Returns n, a, b (means), difference with its 95 % t-interval (low, high), relative improvement (a - b) / b in %
     with a bootstrap interval over users (relative_low, relative_high), Cohen's d_z (mean / standard deviation of the
     differences), p_t (paired t-test) and p_wilcoxon (signed ranks, zeros left out). Raises ValueError when a system
     is absent or fewer than two users are shared.
     """
-    from scipy import special, stats
+    from scipy import special
 
     for name in (a, b):
         if name not in values:
@@ -45,8 +45,14 @@ def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int
         "n": n, "a": means[0], "b": means[1], "difference": difference.mean(), "low": difference.mean() - half,
         "high": difference.mean() + half, "relative": 100 * (means[0] - means[1]) / means[1] if means[1] else np.nan,
         "relative_low": relative[0], "relative_high": relative[1], "d_z": d_z, "p_t": p_t,
-        "p_wilcoxon": 1.0 if same else float(stats.wilcoxon(difference, method="asymptotic").pvalue),
+        "p_wilcoxon": _p_wilcoxon(difference) if bootstraps else np.nan,
     }
+
+
+def _p_wilcoxon(difference: np.ndarray) -> float:
+    from scipy import stats
+
+    return float(stats.wilcoxon(difference, method="asymptotic").pvalue) if difference.any() else 1.0
 
 
 def _bootstrap_relative(pair: np.ndarray, seed: int, bootstraps: int) -> tuple[float, float]:
