@@ -51,4 +51,4 @@ def ranks_beside(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(domain: str) -> str:
-    return domain.lower().rstrip("s").removesuffix("2023")
+    return domain.lower().removesuffix("2023").rstrip("s")
