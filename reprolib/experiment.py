@@ -4,12 +4,15 @@ A cell is one file, `<store>/<digest>.parquet`: the run's ranks, and in its meta
 cost. It is written beside and renamed, so a killed run leaves no half cell, and two processes can share a store.
 """
 
+import contextlib
 import functools
 import hashlib
 import inspect
+import itertools
 import json
 import os
 import re
+import socket
 import time
 import traceback
 from collections.abc import Iterable
@@ -126,7 +129,8 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
     try:
         started = time.perf_counter()
         split = load_split(run.dataset, run.target, run.source, run.protocol, data_dir)
-        trained = train(run.system, split, run.seed, progress=False, **dict(run.options))
+        with own_device(Path(store)):
+            trained = train(run.system, split, run.seed, progress=False, **dict(run.options))
         if trained.interrupted:
             raise KeyboardInterrupt
         queries, items = trained.vectors("test")
@@ -142,6 +146,32 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
     except Exception:
         return run, traceback.format_exc()
     return run, ""
+
+
+@contextlib.contextmanager
+def own_device(folder: Path):
+    """On a machine with several GPUs, hold one alone (by a lock file in `folder`) and make it torch's current one."""
+    import torch
+
+    count = torch.cuda.device_count()
+    if count < 2:
+        yield None
+        return
+    import fcntl
+
+    with contextlib.ExitStack() as held:
+        for device in itertools.cycle(range(count)):
+            lock = open(folder / f".gpu{device}-{socket.gethostname()}.lock", "w")  # noqa: SIM115  closed by the stack, or below
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                time.sleep(0.1)
+                continue
+            held.enter_context(lock)
+            torch.cuda.set_device(device)
+            yield device
+            return
 
 
 def collect(digests: dict[Run, str], store: Path, failures: list[Failure]) -> Grid:
@@ -230,8 +260,6 @@ def default_store() -> Path:
 
 def parallel_backend(jobs: int, scheduler: str | None, threads: int):
     """joblib's configuration: a Dask cluster, or processes that each keep to their share of the cores."""
-    import contextlib
-
     from joblib import parallel_config
 
     if scheduler:

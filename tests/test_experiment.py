@@ -95,6 +95,19 @@ def test_an_interrupted_training_stores_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_cells_never_share_a_gpu(tmp_path, monkeypatch):
+    import torch
+
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    with experiment.own_device(tmp_path) as one, experiment.own_device(tmp_path) as two:
+        assert {one, two} == {0, 1}
+    with experiment.own_device(tmp_path) as again:
+        assert again == 0
+    assert chosen == [0, 1, 0]
+
+
 def test_labels_name_the_same_system_twice(tmp_path):
     both = [*cells(["Popularity"], [0]), *cells(["Popularity"], [0], label="{system}, again")]
     assert set(run_grid(both, store=tmp_path, progress=False).ranks["system"]) == {"Popularity", "Popularity, again"}
