@@ -8,8 +8,8 @@ from reprolib.report.provenance import footnote, record
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 MARKERS, DASHES = "osD^vPX*", ("-", "--", "-.", ":")
-SYSTEM_ORDER = ("SASRec", "SemaCDR", "PERSONA4REC", "SPHERE", "BPR-MF", "LightGCN", "Popularity", "LLM-EDT",
-                "SASRec-SSM", "Tri-CDR", "C2DSR", "TJAPL", "BPR-MF-both", "SASRec-both", "pi-Net", "MGCL",
+SYSTEM_ORDER = ("SASRec", "SemaCDR", "PERSONA4REC", "SPHERE", "BPR-MF", "SASRec-SSM", "Popularity", "LLM-EDT",
+                "Tri-CDR", "C2DSR", "TJAPL", "SASRec-both", "BPR-MF-both", "LightGCN", "pi-Net", "MGCL",
                 "CL4SRec", "CD-SASRec", "NCF", "SVD++", "GRU4Rec", "BERT4Rec", "Persona-KG", "LLM4CDSR")
 GREY = "#7F7F7F"
 
