@@ -2,6 +2,7 @@
 
 import _thread
 import json
+import signal
 import time
 
 import pytest
@@ -186,6 +187,15 @@ def test_a_dead_server_ends_the_job_and_a_new_start_goes_on_where_it_stopped(ser
     assert len(good.bodies) == 40
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own reaction to an interrupt, also where the shell that started the tests had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_job_keeps_what_was_answered(serve, client, tmp_path):
     def behave(body, n):
         if n == 12:
