@@ -17,7 +17,8 @@ import numpy as np
 import scipy.sparse
 import torch
 
-for name, kind in (("float", float), ("int", int), ("bool", bool), ("long", np.int64), ("object", object)):
+for name, kind in (("float", float), ("int", int), ("bool", bool), ("long", np.int64), ("object", object),
+                   ("float_", np.float64), ("complex_", np.complex128), ("unicode_", np.str_)):
     if name not in np.__dict__:
         setattr(np, name, kind)
 ray = types.ModuleType("ray")
