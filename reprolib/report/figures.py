@@ -1,6 +1,7 @@
 """One look for every figure, and PNG + SVG files that are the same bytes for the same input."""
 
 import functools
+import textwrap
 from pathlib import Path
 
 from reprolib.report.provenance import footnote, record
@@ -47,7 +48,8 @@ def save_figure(figure, name: str, root: str | Path, *, caption: str, about: dic
 
     root = Path(root)
     (root / name).parent.mkdir(parents=True, exist_ok=True)
-    figure.supxlabel(footnote(about), fontsize=6, color=GREY, x=0.01, ha="left")
+    origin = textwrap.fill(footnote(about), int(19 * figure.get_figwidth()))
+    figure.supxlabel(origin, fontsize=6, color=GREY, x=0.01, ha="left")
     paths = [root / f"{name}.png", root / f"{name}.svg"]
     figure.savefig(paths[0], metadata={"Software": None})
     figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
