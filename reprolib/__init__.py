@@ -3,8 +3,8 @@
 import os
 
 # OpenMP threads that wait should soon sleep: on a machine that does anything else beside, spinning for as long as the
-# default does made training ten times slower, and not spinning at all costs half the speed of an idle machine. Both must
-# be set before torch is loaded; values from outside win.
+# default does made training ten times slower, and not spinning at all costs half the speed of an idle machine. Both
+# must be set before torch is loaded; values from outside win.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
