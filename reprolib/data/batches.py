@@ -91,11 +91,6 @@ class Batches:
         for b in rng.permutation(-(-len(self) // batch_size)):
             yield order[b * batch_size : (b + 1) * batch_size]
 
-    def in_order(self, batch_size: int) -> Iterator[Tensor]:
-        """Row numbers of all rows once, rows of like length together."""
-        order = torch.from_numpy(np.argsort(self.longest, kind="stable")).to(self.device)
-        yield from order.split(batch_size)
-
     def batch(self, rows: Tensor) -> Batch:
         """The batch of the given row numbers."""
         n, label = self.n[rows], self.label[rows]

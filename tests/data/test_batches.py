@@ -76,7 +76,6 @@ def test_an_epoch_meets_every_row_once_in_batches_of_like_length():
     assert sorted(torch.cat(rows).tolist()) == list(range(len(batches)))
     spread = [int(batches.n[r].max() - batches.n[r].min()) for r in rows]
     assert np.mean(spread) < 2
-    assert sorted(torch.cat(list(batches.in_order(8))).tolist()) == list(range(len(batches)))
 
 
 def test_negatives_are_target_items_the_user_has_no_training_event_with():
