@@ -1,0 +1,131 @@
+"""The shared encoder: user vectors with decay (Eq. 6-7), LoRA with InfoNCE (Eq. 9), and what it retrieves.
+
+Training itself is `reprolib.text.finetune`; the texts come from texts.py in training, index and serving alike.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reprolib.cache import cache_dir
+from reprolib.data.split import slices
+from reprolib.persona4rec.offline import Offline
+from reprolib.text import Encoder, encode, finetune, load_encoder
+
+
+@dataclass(frozen=True)
+class PersonaEncoder:
+    """An encoder with the loss of every training step (none: vanilla) and its number of trained parameters."""
+
+    encoder: Encoder
+    losses: tuple[float, ...] = ()
+    parameters: int = 0
+    cache: str | Path | None = field(default=None, repr=False)
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """(n, d) float32 unit rows; each text is computed once in the life of the cache."""
+        return encode(texts, self.encoder, cache=self.cache)
+
+
+def vanilla(encoder: str = "minilm", *, max_tokens: int = 256, cache: str | Path | None = None) -> PersonaEncoder:
+    """The untrained encoder: PERSONA4REC (vanilla)."""
+    return PersonaEncoder(load_encoder(encoder, max_tokens=max_tokens), cache=cache)
+
+
+def fit_encoder(offline: Offline, pairs: pd.DataFrame, *, encoder: str = "minilm", r: int = 16, alpha: int = 32,
+                dropout: float = 0.05, tau: float = 0.05, gamma: float = 0.65, history: int = 10, batch_size: int = 72,
+                lr: float = 1e-5, epochs: int = 1, max_tokens: int = 256, seed: int = 0, device: str | None = None,
+                cache: str | Path | None = None) -> PersonaEncoder:
+    """The encoder with a LoRA adapter, trained so that a user's decayed history is nearest to the persona chosen.
+
+    pairs  from `align`: the query is what the user did before (`earlier` events, the latest `history` of them), the
+           positive the chosen persona. The batch's other personas are the negatives, but for those of the same user or
+           item: other personas of the item are no clean negatives.
+    Finished training is kept in the cache under a digest of everything that determines it.
+    """
+    queries, positives, groups = training_texts(offline, pairs, history)
+    settings = {"decay": gamma, "rank": r, "alpha": alpha, "dropout": dropout, "epochs": epochs, "lr": lr,
+                "batch_size": batch_size, "temperature": tau, "max_tokens": max_tokens, "seed": seed}
+    told = repr((encoder, settings, queries, positives, groups)).encode("utf-8", "replace")
+    out = cache_dir(cache) / "adapters" / hashlib.sha256(told).hexdigest()[:24]
+    losses = finetune(queries, positives, out, encoder=encoder, groups=groups, device=device, **settings)
+    adapted = load_encoder(encoder, adapter=out, max_tokens=max_tokens, device=device)
+    return PersonaEncoder(adapted, tuple(losses), _adapter_size(out), cache)
+
+
+def training_texts(offline: Offline, pairs: pd.DataFrame, history: int):
+    """(queries, positives, groups) of the pairs: texts most recent first, the persona's text, (user, item) keys."""
+    texts = offline.interactions["text"].to_numpy()
+    persona = offline.personas.set_index(["item", "persona"])["text"]
+    start, end = offline.before(pairs)
+    queries = [texts[max(a, b - history) : b][::-1].tolist() for a, b in zip(start, end, strict=True)]
+    keys = list(pairs[["user", "item", "persona"]].itertuples(index=False, name=None))
+    groups = [(f"user {user}", f"item {item}") for user, item, _ in keys]
+    return queries, [persona[item, number] for _, item, number in keys], groups
+
+
+def user_vectors(vectors: np.ndarray, user_ptr: np.ndarray, gamma: float = 0.65, history: int = 10) -> np.ndarray:
+    """(users, d) unit rows: the mean of a user's latest `history` interactions, weighted by gamma ** age (Eq. 6-7).
+
+    vectors (n_interactions, d) by user and time; user_ptr (users + 1,), as from `Offline.user_ptr`.
+    A user without interactions gets zeros: every persona scores 0, and the first stage decides.
+    """
+    return decayed_means(vectors, user_ptr[:-1], user_ptr[1:], gamma, history)
+
+
+def decayed_means(vectors: np.ndarray, start: np.ndarray, end: np.ndarray, gamma: float, history: int) -> np.ndarray:
+    """(n, d) unit rows, one for each slice start:end (n,) of the rows, the last row of a slice being the latest."""
+    from scipy.sparse import csr_array
+
+    start = np.maximum(start, end - history)
+    ptr = np.concatenate([[0], np.cumsum(end - start)])
+    at = np.arange(ptr[-1]) - np.repeat(ptr[:-1] - start, end - start)
+    age = np.repeat(end, end - start) - 1 - at
+    weights = np.float32(gamma) ** age.astype(np.float32)
+    mean = csr_array((weights, at, ptr), shape=(len(start), len(vectors))) @ np.asarray(vectors, np.float32)
+    length = np.linalg.norm(mean, axis=1, keepdims=True)
+    return np.divide(mean, length, out=np.zeros_like(mean), where=length > 0)
+
+
+def persona_scores(offline: Offline, pairs: pd.DataFrame, encode: Callable[[list[str]], np.ndarray],
+                   gamma: float = 0.65, history: int = 10) -> np.ndarray:
+    """(pairs, personas) cosines of what each pair's user did before with every persona."""
+    start, end = offline.before(pairs)
+    users = decayed_means(encode(offline.interactions["text"].tolist()), start, end, gamma, history)
+    return users @ encode(offline.personas["text"].tolist()).T
+
+
+def popularity_scores(offline: Offline, pairs: pd.DataFrame) -> np.ndarray:
+    """(pairs, personas): by how many training reviews each persona was made, the same for everybody."""
+    return np.tile(offline.personas["evidence"].map(len).to_numpy(np.float32), (len(pairs), 1))
+
+
+def persona_ranks(offline: Offline, pairs: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+    """The pairs with `rank`, that of the chosen persona among all personas but those of items the user met before.
+
+    The other personas of the item compete as well. 1 is best, a tie counts half; `among` says how many competed.
+    """
+    personas = offline.personas
+    item = personas["item"].to_numpy()
+    column = {key: n for n, key in enumerate(personas[["item", "persona"]].itertuples(index=False, name=None))}
+    chosen = np.array([column[key] for key in pairs[["item", "persona"]].itertuples(index=False, name=None)], int)
+    row, met = slices(*offline.before(pairs), offline.interactions["item"].to_numpy())
+    seen = np.zeros((len(pairs), max(item.max(initial=0), met.max(initial=0)) + 1), bool)
+    seen[row, met] = True
+    rows = np.arange(len(pairs))
+    allowed = ~seen[:, item]
+    allowed[rows, chosen] = True
+    held = scores[rows, chosen][:, None]
+    better, ties = ((scores > held) & allowed).sum(1), ((scores == held) & allowed).sum(1) - 1
+    return pairs.assign(rank=1 + better + ties / 2, among=allowed.sum(1))
+
+
+def _adapter_size(folder: Path) -> int:
+    from safetensors import safe_open
+
+    with safe_open(folder / "adapter_model.safetensors", "np") as tensors:
+        return sum(int(np.prod(tensors.get_slice(name).get_shape())) for name in tensors.keys())  # noqa: SIM118
