@@ -14,6 +14,7 @@ class Lazy(click.Group):
     modules: ClassVar = {
         "data": ("reprolib.data.cli", "data", "List, describe and download data sets."),
         "llm": ("reprolib.llm.cli", "llm", "Estimate, run, export, import and show LLM work."),
+        "persona4rec": ("reprolib.persona4rec.cli", "persona4rec", "Build, query and serve an index of item personas."),
         "results": ("reprolib.results", "results", "List, show and prune stored runs."),
     }
 
