@@ -32,11 +32,11 @@ clean:
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[llm,serve]'
 	touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready
-	$(PIP) -e '.[llm,cluster,dev]'
+	$(PIP) -e '.[llm,serve,cluster,dev]'
 	-git config diff.ipynb.textconv "$(BIN)/reprolib text"
 	-git config filter.nbstripout.clean "$(BIN)/$(STRIP)"
 	touch $@

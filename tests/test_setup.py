@@ -24,7 +24,7 @@ def lock():
 def test_every_dependency_is_pinned():
     pins = lock()
     extras = PROJECT["optional-dependencies"]
-    wanted = PROJECT["dependencies"] + [r for name in ("llm", "cluster", "dev") for r in extras[name]]
+    wanted = PROJECT["dependencies"] + [r for name in ("llm", "serve", "cluster", "dev") for r in extras[name]]
     for requirement in map(Requirement, wanted):
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
         assert name in pins, f"{requirement} is not in requirements.lock; run make lock"
@@ -34,8 +34,8 @@ def test_every_dependency_is_pinned():
 def test_conda_users_get_the_same_pins():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
-    assert pip == ["--constraint requirements.lock", "-e .[llm,cluster,dev]"]
-    assert "-e '.[llm,cluster,dev]'" in (ROOT / "Makefile").read_text()
+    assert pip == ["--constraint requirements.lock", "-e .[llm,serve,cluster,dev]"]
+    assert "-e '.[llm,serve,cluster,dev]'" in (ROOT / "Makefile").read_text()
     assert "--constraint requirements.lock" in (ROOT / "Makefile").read_text()
 
 

@@ -108,10 +108,14 @@ class PersonaIndex:
         items = self.items if self.items is not None else [str(code) for code in range(1, len(self._end))]
         return items, self.users if self.users is not None else [str(code) for code in range(len(self._user_end))]
 
+    @property
+    def readers(self) -> np.ndarray:
+        """Codes of the users that have an interaction."""
+        return np.union1d(np.flatnonzero(self._user_end > self._user_begin), list(self._fresh)).astype(np.int64)
+
     def sizes(self) -> dict[str, int]:
         """Items with a row, rows, users with an interaction, bytes of all vectors."""
-        users = set(np.flatnonzero(self._user_end > self._user_begin).tolist()) | self._fresh.keys()
-        return {"items": len(self.catalogue), "rows": int((self._end - self._begin).sum()), "users": len(users),
+        return {"items": len(self.catalogue), "rows": int((self._end - self._begin).sum()), "users": len(self.readers),
                 "bytes": self._rows.nbytes + self._added.nbytes + self._history.nbytes}
 
     def user_vector(self, user: int) -> np.ndarray:

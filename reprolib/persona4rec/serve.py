@@ -111,8 +111,9 @@ def serve(index: PersonaIndex, host: str, port: int) -> None:
 
     import uvicorn
 
-    index.score(np.zeros(index.width, np.float32), [0])  # compile before the first request
-    index.score_many(np.zeros((1, index.width), np.float32), [[0]])
+    for user in index.readers[:1].tolist():  # compile before the first request
+        index.rerank(user, [0])
+        index.recommend(index.user_vector(user), 1)
     app = application(index)
     gc.freeze()  # what was loaded stays: the collector need not walk through it during a request
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
