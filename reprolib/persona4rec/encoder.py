@@ -1,10 +1,9 @@
-"""The shared encoder: user vectors with decay (Eq. 6-7), LoRA with InfoNCE (Eq. 9), and what it retrieves.
+"""The shared encoder: user vectors with decay (Eq. 6-7) and LoRA with InfoNCE (Eq. 9).
 
 Training itself is `reprolib.text.finetune`; the texts come from texts.py in training, index and serving alike.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from reprolib.cache import cache_dir
-from reprolib.data.split import slices
 from reprolib.persona4rec.offline import Offline
 from reprolib.text import Encoder, encode, finetune, load_encoder
 
@@ -89,39 +87,6 @@ def decayed_means(vectors: np.ndarray, start: np.ndarray, end: np.ndarray, gamma
     mean = csr_array((weights, at, ptr), shape=(len(start), len(vectors))) @ np.asarray(vectors, np.float32)
     length = np.linalg.norm(mean, axis=1, keepdims=True)
     return np.divide(mean, length, out=np.zeros_like(mean), where=length > 0)
-
-
-def persona_scores(offline: Offline, pairs: pd.DataFrame, encode: Callable[[list[str]], np.ndarray],
-                   gamma: float = 0.65, history: int = 10) -> np.ndarray:
-    """(pairs, personas) cosines of what each pair's user did before with every persona."""
-    start, end = offline.before(pairs)
-    users = decayed_means(encode(offline.interactions["text"].tolist()), start, end, gamma, history)
-    return users @ encode(offline.personas["text"].tolist()).T
-
-
-def popularity_scores(offline: Offline, pairs: pd.DataFrame) -> np.ndarray:
-    """(pairs, personas): by how many training reviews each persona was made, the same for everybody."""
-    return np.tile(offline.personas["evidence"].map(len).to_numpy(np.float32), (len(pairs), 1))
-
-
-def persona_ranks(offline: Offline, pairs: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
-    """The pairs with `rank`, that of the chosen persona among all personas but those of items the user met before.
-
-    The other personas of the item compete as well. 1 is best, a tie counts half; `among` says how many competed.
-    """
-    personas = offline.personas
-    item = personas["item"].to_numpy()
-    column = {key: n for n, key in enumerate(personas[["item", "persona"]].itertuples(index=False, name=None))}
-    chosen = np.array([column[key] for key in pairs[["item", "persona"]].itertuples(index=False, name=None)], int)
-    row, met = slices(*offline.before(pairs), offline.interactions["item"].to_numpy())
-    seen = np.zeros((len(pairs), max(item.max(initial=0), met.max(initial=0)) + 1), bool)
-    seen[row, met] = True
-    rows = np.arange(len(pairs))
-    allowed = ~seen[:, item]
-    allowed[rows, chosen] = True
-    held = scores[rows, chosen][:, None]
-    better, ties = ((scores > held) & allowed).sum(1), ((scores == held) & allowed).sum(1) - 1
-    return pairs.assign(rank=1 + better + ties / 2, among=allowed.sum(1))
 
 
 def _adapter_size(folder: Path) -> int:

@@ -17,17 +17,17 @@ from reprolib.llm.tasks.persona4rec_types import ItemPersona, Selection
 from reprolib.persona4rec import align as aligning
 from reprolib.persona4rec import judge
 from reprolib.persona4rec.align import align, argued_id, is_consistent
-from reprolib.persona4rec.encoder import (
-    fit_encoder,
+from reprolib.persona4rec.encoder import fit_encoder, training_texts, user_vectors, vanilla
+from reprolib.persona4rec.offline import Offline, annotate, single_personas
+from reprolib.persona4rec.released import read_lines, read_sample, rebuild
+from reprolib.persona4rec.retrieval import (
+    item_ranks,
+    own_persona,
     persona_ranks,
     persona_scores,
     popularity_scores,
-    training_texts,
-    user_vectors,
-    vanilla,
+    retrieval_table,
 )
-from reprolib.persona4rec.offline import Offline, annotate, single_personas
-from reprolib.persona4rec.released import read_lines, read_sample, rebuild
 from reprolib.persona4rec.texts import interaction_text, persona_text
 
 WANTS = ("I look for something gentle to calm down before sleep.", "I want action and suspense on every page.",
@@ -274,6 +274,18 @@ def test_the_rank_counts_rivals_of_items_not_met_before_and_half_of_the_ties():
     pairs = pd.DataFrame({"user": [0], "item": [3], "persona": [1], "earlier": [2]})
     ranked = persona_ranks(told, pairs, np.array([[9.0, 0.5, 0.5, 0.7]]))
     assert ranked[["rank", "among"]].to_numpy().tolist() == [[2.5, 3]]
+
+
+def test_an_item_ranks_by_its_best_persona():
+    told = by_hand(["one", "two", "three"], [(3, 1, "p"), (3, 2, "q"), (7, 1, "r"), (8, 1, "s"), (8, 2, "t")])
+    pairs = pd.DataFrame({"user": [0], "item": [3], "persona": [1], "earlier": [2]})
+    scores = np.array([[0.1, 0.8, 0.7, 0.9, 0.2]])  # best: 0.8 of item 3, 0.7 of 7, 0.9 of 8
+    assert item_ranks(told, pairs, scores)[["rank", "among"]].to_numpy().tolist() == [[2, 3]]
+    assert own_persona(told, pairs, scores).tolist() == [0]
+    assert own_persona(told, pairs, np.zeros((1, 5))).tolist() == [0.5]
+    row = retrieval_table(told, pd.concat([pairs, pairs.assign(item=8)]), {"x": np.tile(scores, (2, 1))}).iloc[0]
+    assert row["item MRR"] == pytest.approx((1 / 2 + 1) / 2)
+    assert row["own persona"] == 0.5
 
 
 def planted(n):

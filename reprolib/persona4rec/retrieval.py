@@ -1,0 +1,87 @@
+"""Does the encoder find what the judge chose? Ranks of chosen personas, and of items by their best persona (Eq. 10)."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from reprolib.data.split import slices
+from reprolib.evaluate.metrics import value
+from reprolib.persona4rec.encoder import decayed_means
+from reprolib.persona4rec.offline import Offline
+
+
+def persona_scores(offline: Offline, pairs: pd.DataFrame, encode: Callable[[list[str]], np.ndarray],
+                   gamma: float = 0.65, history: int = 10) -> np.ndarray:
+    """(pairs, personas) cosines of what each pair's user did before with every persona."""
+    start, end = offline.before(pairs)
+    users = decayed_means(encode(offline.interactions["text"].tolist()), start, end, gamma, history)
+    return users @ encode(offline.personas["text"].tolist()).T
+
+
+def popularity_scores(offline: Offline, pairs: pd.DataFrame) -> np.ndarray:
+    """(pairs, personas): by how many training reviews each persona was made, the same for everybody."""
+    return np.tile(offline.personas["evidence"].map(len).to_numpy(np.float32), (len(pairs), 1))
+
+
+def retrieval_table(offline: Offline, pairs: pd.DataFrame, scores: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """One row per named (pairs, personas) score, with half-widths of 95 % intervals over the pairs ("... ±").
+
+    own persona    share of pairs whose chosen persona is the best of its item
+    persona MRR    rank of the chosen persona among all personas of items not met before
+    item MRR, HR@10  rank of the chosen item by its best persona (Eq. 10) among such items
+    """
+    rows = []
+    for name, score in scores.items():
+        ranked, own = persona_ranks(offline, pairs, score), own_persona(offline, pairs, score)
+        item = item_ranks(offline, pairs, score)["rank"]
+        found = {"own persona": own, "persona MRR": value(ranked["rank"], "MRR"),
+                 "item MRR": value(item, "MRR"), "item HR@10": value(item, "HR@10")}
+        row = {"scored by": name}
+        for measure, values in found.items():
+            row |= {measure: values.mean(), f"{measure} ±": 1.96 * values.std(ddof=1) / np.sqrt(len(values))}
+        rows.append(row | {"pairs": len(pairs)})
+    return pd.DataFrame(rows)
+
+
+def persona_ranks(offline: Offline, pairs: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+    """The pairs with `rank`, that of the chosen persona among all personas but those of items the user met before.
+
+    The other personas of the item compete as well. 1 is best, a tie counts half; `among` says how many competed.
+    """
+    return _ranked(offline, pairs, scores, offline.personas["item"].to_numpy(), _columns(offline, pairs))
+
+
+def item_ranks(offline: Offline, pairs: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+    """The same for the chosen item, each item scored by its best persona (Eq. 10)."""
+    items, first = np.unique(offline.personas["item"], return_index=True)  # personas stand by item
+    best = np.maximum.reduceat(scores, first, axis=1)
+    return _ranked(offline, pairs, best, items, np.searchsorted(items, pairs["item"]))
+
+
+def own_persona(offline: Offline, pairs: pd.DataFrame, scores: np.ndarray) -> np.ndarray:
+    """(pairs,): 1 where the chosen persona has the highest score of its item; k personas that share it count 1 / k."""
+    chosen = _columns(offline, pairs)
+    own = np.where(offline.personas["item"].to_numpy()[None] == pairs["item"].to_numpy()[:, None], scores, -np.inf)
+    best = own == own.max(1, keepdims=True)
+    return best[np.arange(len(pairs)), chosen] / best.sum(1)
+
+
+def _columns(offline: Offline, pairs: pd.DataFrame) -> np.ndarray:
+    """Row of `personas` of each pair's chosen persona."""
+    keys = ["item", "persona"]
+    column = {key: n for n, key in enumerate(offline.personas[keys].itertuples(index=False, name=None))}
+    return np.array([column[key] for key in pairs[keys].itertuples(index=False, name=None)], int)
+
+
+def _ranked(offline, pairs, scores, item, chosen) -> pd.DataFrame:
+    """scores (pairs, n) of things that belong to `item` (n,); the thing in column `chosen` (pairs,) is ranked."""
+    row, met = slices(*offline.before(pairs), offline.interactions["item"].to_numpy())
+    seen = np.zeros((len(pairs), max(item.max(initial=0), met.max(initial=0)) + 1), bool)
+    seen[row, met] = True
+    rows = np.arange(len(pairs))
+    allowed = ~seen[:, item]
+    allowed[rows, chosen] = True
+    held = scores[rows, chosen][:, None]
+    better, ties = ((scores > held) & allowed).sum(1), ((scores == held) & allowed).sum(1) - 1
+    return pairs.assign(rank=1 + better + ties / 2, among=allowed.sum(1))
