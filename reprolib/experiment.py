@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reprolib.persona4rec.systems import GENERATORS
 from reprolib.systems import SYSTEMS, nearest, options_of, train
 
 FORMAT = 2  # of a stored cell; a cell of another format is recomputed
@@ -123,6 +124,7 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
 
     from reprolib.data.datasets import load_split
     from reprolib.evaluate.ranking import catalogue_coverage, top_items
+    from reprolib.evaluate.reranking import reranked_table
     from reprolib.evaluate.table import rank_table
 
     torch.set_num_threads(threads)
@@ -137,11 +139,14 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
         _, ptr, seen = split.seen("test")
         first, last = split.candidates
         top = top_items(queries, items, torch.from_numpy(ptr), torch.from_numpy(seen), 10, first, last)
+        coverage = catalogue_coverage(top, last - first + 1)
         ranks = rank_table(queries, items, split, system=run.name, seed=run.seed)
+        if trained.reranked:
+            ranks, coverage = reranked_table(ranks, split, *trained.reranked()), float("nan")
         info = {"format": FORMAT, "run": asdict(run), "split": split.digest, "code": code_digest(run.system),
                 "history": trained.history, "parameters": trained.parameters, "train_seconds": trained.seconds,
-                "coverage@10": catalogue_coverage(top, last - first + 1),
-                "seconds": time.perf_counter() - started, "users": len(ranks)}
+                "coverage@10": coverage,
+                "seconds": time.perf_counter() - started, "users": len(ranks)} | trained.report
         write_cell(Path(store) / f"{digest}.parquet", ranks, info)
     except Exception:
         return run, traceback.format_exc()
@@ -210,7 +215,11 @@ def code_digest(system: str) -> str:
 
     function = inspect.getsource(SYSTEMS[system][0])
     total = hashlib.sha256((function + inspect.getsource(metrics.value) + inspect.getsource(metrics.parse)).encode())
-    for path in sorted(_imported(function) | _imported("from reprolib.evaluate.table import rank_table")):
+    evaluation = "from reprolib.evaluate.table import rank_table"
+    if "generator" in options_of(system):
+        evaluation += "\nfrom reprolib.evaluate.reranking import reranked_table"
+        total.update(repr([code_digest(name) for name in GENERATORS]).encode())
+    for path in sorted(_imported(function) | _imported(evaluation)):
         total.update(path.read_bytes())
     return total.hexdigest()[:16]
 

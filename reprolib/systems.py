@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reprolib.persona4rec.systems import SYSTEMS as RERANKERS
+
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from reprolib.data.split import Split
@@ -18,13 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Trained:
-    """What a system leaves: `vectors(stage)` gives queries (events, d) and items (n_items + 1, d); score = product."""
+    """What a system leaves: `vectors(stage)` gives queries (events, d) and items (n_items + 1, d); score = product.
+
+    report  what the run's record shall say besides: annotator, llm_calls, latency_ms, memory_gb, learned weights
+    reranked  of a reranker: candidates (events, k) in first-stage order and their scores (events, k), for stage "test";
+              `vectors` are then the first stage's
+    """
 
     vectors: "Callable[[str], tuple[Tensor, Tensor]]"
     parameters: int
     seconds: float = 0.0
     history: list[dict] = field(default_factory=list)
     interrupted: bool = False
+    report: dict = field(default_factory=dict)
+    reranked: "Callable[[], tuple[np.ndarray, np.ndarray]] | None" = None
 
 
 def popularity(split: "Split", seed: int, progress: bool) -> Trained:
@@ -81,6 +91,17 @@ def sequence_model(model, split: "Split", seed: int, progress: bool, **training)
     return Trained(vectors, parameters, result.seconds, result.history, result.interrupted)
 
 
+def lightgcn(split: "Split", seed: int, progress: bool, *, dim: int = 64, layers: int = 3, epochs: int = 200,
+             patience: int = 5, every: int = 5, lr: float = 5e-3, reg: float = 0.01, batch_size: int = 2048) -> Trained:
+    """LightGCN on the target's events."""
+    from reprolib.baselines.lightgcn import fit_lightgcn
+
+    fitted = fit_lightgcn(split, dim=dim, layers=layers, epochs=epochs, patience=patience, every=every, lr=lr, reg=reg,
+                          batch_size=batch_size, seed=seed, progress=progress)
+    return Trained(lambda stage: (fitted.users[split.held_out(stage)[0]], fitted.items),
+                   fitted.users.numel() + fitted.items.numel(), fitted.seconds, fitted.history)
+
+
 SYSTEMS: dict[str, tuple[Callable[..., Trained], dict]] = {
     "Popularity": (popularity, {}),
     "BPR-MF": (bpr_mf, {}),
@@ -88,6 +109,8 @@ SYSTEMS: dict[str, tuple[Callable[..., Trained], dict]] = {
     "SASRec": (sasrec, {}),
     "SASRec-SSM": (sasrec, {"loss": "ssm"}),
     "SASRec-both": (sasrec, {"reads": "mix"}),
+    "LightGCN": (lightgcn, {}),
+    **RERANKERS,
 }
 
 
