@@ -19,6 +19,7 @@ from reprolib.persona4rec import judge
 from reprolib.persona4rec.align import align, argued_id, is_consistent
 from reprolib.persona4rec.encoder import fit_encoder, training_texts, user_vectors, vanilla
 from reprolib.persona4rec.offline import Offline, annotate, single_personas
+from reprolib.persona4rec.overview import distinctness, label_statistics, worked_example
 from reprolib.persona4rec.released import read_lines, read_sample, rebuild
 from reprolib.persona4rec.retrieval import (
     item_ranks,
@@ -376,6 +377,36 @@ def test_the_evidence_for_an_explanation_are_the_users_earlier_words_the_latest_
     pairs = pd.DataFrame({"user": [0], "item": [3], "earlier": [2]})
     case = judge.explanation_cases(told, pairs, ["ours"], ["theirs"]).iloc[0]
     assert (case["evidence"], case["a"], case["b"]) == (("two.", "one."), "ours", "theirs")
+
+
+# tables
+
+
+def test_personas_that_say_the_same_are_not_distinct(cache):
+    told = by_hand(["one"], [(1, 1, "loves rain"), (1, 2, "loves rain"), (2, 1, "hates tax law"),
+                             (2, 2, "hates tax law")])
+    inside, between = distinctness(told, cache=cache)
+    assert inside == pytest.approx(0, abs=1e-5)
+    assert between > 0.3
+    mixed = by_hand(["one"], [(1, 1, "loves rain"), (1, 2, "hates tax law"), (2, 1, "loves rain")])
+    assert distinctness(mixed, cache=cache)[0] == pytest.approx(between, abs=1e-5)
+
+
+def test_labels_are_counted_beside_chance():
+    told = by_hand(["one", "two"], [(1, 1, "p"), (1, 2, "q"), (2, 1, "r"), (2, 2, "s"), (2, 3, "t"), (2, 4, "u")])
+    pairs = pd.DataFrame({"user": 0, "item": [1, 2], "persona": [1, 3], "consistent": [True, False]})
+    row = label_statistics({"toy": (told, pairs)}).iloc[0]
+    assert (row["first persona %"], row["by chance %"], row["consistent %"]) == (50, 37.5, 50)
+
+
+def test_the_worked_example_shows_a_review_behind_its_persona(made):
+    _, told, _ = made
+    reviews = [f"review {row}" for row in range(len(told.interactions))]
+    table = worked_example(told, reviews).set_index("step")["text"]
+    item = next(i for i, title in told.titles().items() if title == table["item"])
+    first = told.personas[told.personas["item"] == item].iloc[0]
+    assert int(table["review"].split()[1]) in first["evidence"]
+    assert table["description"] == first["description"]
 
 
 # the published sample
