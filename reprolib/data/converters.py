@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -107,6 +108,47 @@ def tricdr(folder: Path, domains: tuple[str, ...]) -> Corpus:
     return _corpus(rows, None, folder, path, clock="order")
 
 
+def xrec(folder: Path, domains: tuple[str, ...]) -> Corpus:
+    """XRec: tables `user,item` of training, validation and test, one after the other. Nothing tells the time: a user's
+    order is that of the files. Titles and LLM-written item profiles where a table of them is there."""
+    parts = [find(folder, f"total_{part}.csv") for part in ("trn", "val", "tst")]
+    try:
+        rows = pl.concat([pl.read_csv(part, columns=["user", "item"], infer_schema=False) for part in parts])
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{parts[0]}: {str(error).splitlines()[0]}; expected columns user,item") from None
+    domain = pl.lit(domains[0]).alias("domain")
+    table, known = find(folder, "tst_profiles_explanations.csv", optional=True), None
+    if table is not None:
+        told = pl.read_csv(table, columns=["iid", "title", "item_summary"], infer_schema=False)
+        known = told.select("title", domain, item="iid", description="item_summary").unique("item", maintain_order=True)
+    return _corpus(rows.with_columns(domain, timestamp=None), None, folder, *parts, known=known, clock="order")
+
+
+def xrec_profiles(folder: Path, domains: tuple[str, ...]) -> Corpus:
+    """The part of XRec's data whose items have an LLM-written profile: the others have neither title nor text."""
+    find(folder, "tst_profiles_explanations.csv")
+    whole = xrec(folder, domains)
+    told = whole.items.filter(pl.col("description").is_not_null())
+    kept = whole.interactions.join(told, on=["item", "domain"], how="semi", maintain_order="left")
+    return replace(whole, interactions=kept, items=told)
+
+
+def exp3rt(folder: Path, domains: tuple[str, ...]) -> Corpus:
+    """EXP3RT: lines `user item item ...` of training and test with indices, and two lists `id index`. Nothing tells the
+    time: a user's test items stand after the training items."""
+    names = [dict(reversed(line.split()) for _, line in _lines(find(folder, f"{side}_list.txt")) if line)
+             for side in ("user", "item")]
+    rows, paths = [], [find(folder, f"{stage}.txt") for stage in ("train", "test")]
+    for path in paths:
+        for number, line in _lines(path):
+            try:
+                user, *items = line.split()
+                rows += [(names[0][user], names[1][item], domains[0], None) for item in items]
+            except (ValueError, KeyError):
+                raise _fault(path, number, line, "user item item ... with indices of both lists") from None
+    return _corpus(rows, None, folder, *paths)
+
+
 def amazon(folder: Path, domains: tuple[str, ...]) -> Corpus:
     """Amazon reviews and metadata of any vintage, as downloaded."""
     reviews = find(folder, "reviews_*.json", "*_5.json", "[!m]*.jsonl", "[!m]*.json.gz", "*_5*.json")
@@ -138,7 +180,8 @@ def yelp(folder: Path, domains: tuple[str, ...]) -> Corpus:
 
 
 CONVERTERS: dict[str, Callable[[Path, tuple[str, ...]], Corpus]] = {
-    f.__name__: f for f in (abxi, c2dsr, pairs, s3rec, tricdr, amazon, movielens, goodreads, steam, yelp)
+    f.__name__: f for f in (abxi, c2dsr, pairs, s3rec, tricdr, xrec, xrec_profiles, exp3rt, amazon, movielens,
+                            goodreads, steam, yelp)
 }
 
 
