@@ -5,7 +5,7 @@ it stays so, the pair is left out. It is never replaced by a default.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,13 @@ COLUMNS = ["user", "item", "earlier", "persona", "reasoning", "consistent"]
 
 
 def align(offline: Offline, split: Split | None = None, *, stage: str = "train", per_user: int = 5,
-          annotator: str = "embedded", cache: str | Path | None = None, progress: bool = True) -> pd.DataFrame:
+          users: Sequence[int] | None = None, annotator: str = "embedded", cache: str | Path | None = None,
+          progress: bool = True) -> pd.DataFrame:
     """user, item, earlier (events of the user before), persona, reasoning, consistent: one row per answered pair.
 
     stage     "train": the latest `per_user` training interactions that have an earlier one and whose item has personas;
               "valid": each user's validation item, for which `split` is needed: its code is read, never its review
+    users     only these users' pairs; None: everybody's
     The profile is the user's earlier training events. `frame.attrs` holds how many pairs were asked and lost.
     """
     if stage == "train":
@@ -37,6 +39,8 @@ def align(offline: Offline, split: Split | None = None, *, stage: str = "train",
     else:
         raise ValueError(f'align: stage {stage!r} with split {split and split.name}; right would be "train", or '
                          '"valid" with a split')
+    if users is not None:
+        cases = cases[cases["user"].isin(users)].reset_index(drop=True)
     ask = Asking(open_llm(annotator, cache=cache), cache, progress)
     events, options = _events(offline), _options(offline)
     titles = offline.titles()

@@ -72,14 +72,10 @@ def user_vectors(vectors: np.ndarray, user_ptr: np.ndarray, gamma: float = 0.65,
     vectors (n_interactions, d) by user and time; user_ptr (users + 1,), as from `Offline.user_ptr`.
     A user without interactions gets zeros: every persona scores 0, and the first stage decides.
     """
-    return decayed_means(vectors, user_ptr[:-1], user_ptr[1:], gamma, history)
-
-
-def decayed_means(vectors: np.ndarray, start: np.ndarray, end: np.ndarray, gamma: float, history: int) -> np.ndarray:
-    """(n, d) unit rows, one for each slice start:end (n,) of the rows, the last row of a slice being the latest."""
     from scipy.sparse import csr_array
 
-    start = np.maximum(start, end - history)
+    end = user_ptr[1:]
+    start = np.maximum(user_ptr[:-1], end - history)
     ptr = np.concatenate([[0], np.cumsum(end - start)])
     at = np.arange(ptr[-1]) - np.repeat(ptr[:-1] - start, end - start)
     age = np.repeat(end, end - start) - 1 - at

@@ -108,19 +108,14 @@ def between_criteria(verdicts: pd.DataFrame) -> float:
     return float(np.nanmean(pairs)) if pairs else float("nan")
 
 
-def persona_cases(offline: Offline, single: pd.DataFrame, *, items: int = 50) -> pd.DataFrame:
-    """Cases for Figure 6: a = the item's personas, b = its `single` persona, evidence = what its reviews say.
-
-    Items with at least two personas, evenly spread over the catalogue; as many as `items`.
-    """
+def persona_cases(offline: Offline, single: pd.DataFrame) -> pd.DataFrame:
+    """Cases for Figure 6: a = all personas of an item, b = its one persona of `single`, evidence = its reviews."""
     about, told = offline.summaries.set_index("item"), offline.interactions.groupby("item")["aspects"]
-    many = offline.personas.groupby("item")["text"].agg(list)
-    one = single.set_index("item")["text"]
-    able = [item for item, texts in many.items() if len(texts) > 1 and item in one.index]
+    many = offline.personas.groupby("item")["text"].agg(" ".join)
     rows = []
-    for item in spread(able, items):
+    for item, text in zip(single["item"], single["text"], strict=True):
         evidence = tuple(text for text in map(aspects_text, told.get_group(item).tail(MOST_EVIDENCE)) if text)
-        rows.append((f"{about['title'][item]}. {about['summary'][item]}", evidence, " ".join(many[item]), one[item]))
+        rows.append((f"{about['title'][item]}. {about['summary'][item]}", evidence, many[item], text))
     return pd.DataFrame(rows, columns=["context", "evidence", "a", "b"])
 
 
@@ -151,8 +146,3 @@ def persona_explanations(offline: Offline, pairs: pd.DataFrame, scores: np.ndarr
     if not np.isfinite(frame["score"]).all():
         raise ValueError("persona_explanations: a pair's item has no personas; leave such pairs out")
     return frame
-
-
-def spread(values: Sequence, most: int) -> list:
-    """At most `most` of the values, evenly spread, in their order."""
-    return [values[i] for i in sorted({round(i) for i in np.linspace(0, len(values) - 1, min(len(values), most))})]

@@ -157,11 +157,18 @@ def make_personas(summaries: pd.DataFrame, events: pd.DataFrame, ask: Asking, si
     return pd.DataFrame(found, columns=["item", "persona", "name", "description", "rationale", "evidence", "text"])
 
 
-def single_personas(offline: Offline, *, annotator: str = "embedded", cache: str | Path | None = None,
-                    progress: bool = True) -> pd.DataFrame:
-    """One persona per item instead of several, made by the same task."""
+def single_personas(offline: Offline, items: Sequence[int], *, annotator: str = "embedded",
+                    cache: str | Path | None = None, progress: bool = True) -> pd.DataFrame:
+    """One persona for each of these items instead of several, made by the same task."""
     ask = Asking(open_llm(annotator, cache=cache), cache, progress)
-    return make_personas(offline.summaries, offline.interactions, ask, single=True)
+    events = offline.interactions[offline.interactions["item"].isin(items)]
+    return make_personas(offline.summaries, events, ask, single=True)
+
+
+def items_with_personas(offline: Offline, least: int = 1) -> list[int]:
+    """Codes of the items with at least so many personas."""
+    counts = offline.personas.groupby("item").size()
+    return counts.index[counts >= least].tolist()
 
 
 def _pooled(aspects: Sequence[dict[str, str]]) -> dict[str, str]:

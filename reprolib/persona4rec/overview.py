@@ -1,12 +1,14 @@
 """The offline stage as tables for the notebooks: a worked example, personas in numbers, labels in numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from reprolib.persona4rec.offline import Offline
 from reprolib.text import encode
+
+COMPARED = 60  # items whose personas are compared with each other
 
 
 def worked_example(offline: Offline, reviews: list[str]) -> pd.DataFrame:
@@ -54,9 +56,11 @@ def persona_statistics(stages: Mapping[str, Offline], *, cache=None) -> pd.DataF
 
 
 def distinctness(offline: Offline, *, cache=None) -> tuple[float, float]:
-    """1 - mean cosine of two personas: (of the same item, of different items)."""
-    vectors = encode(offline.personas["text"].tolist(), cache=cache)
-    codes, sizes = np.unique(offline.personas["item"], return_counts=True)
+    """1 - mean cosine of two personas: (of the same item, of different items), over at most COMPARED items."""
+    chosen = spread(offline.personas["item"].unique().tolist(), COMPARED)
+    personas = offline.personas[offline.personas["item"].isin(chosen)]
+    vectors = encode(personas["text"].tolist(), cache=cache)
+    codes, sizes = np.unique(personas["item"], return_counts=True)
     if not len(codes):
         return float("nan"), float("nan")
     start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -83,3 +87,8 @@ def label_statistics(aligned: Mapping[str, tuple[Offline, pd.DataFrame]]) -> pd.
             "first persona %": 100 * (pairs["persona"] == 1).mean(), "by chance %": 100 * (1 / options).mean(),
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def spread(values: Sequence, most: int) -> list:
+    """At most `most` of the values, evenly spread, in their order."""
+    return [values[i] for i in sorted({round(i) for i in np.linspace(0, len(values) - 1, min(len(values), most))})]

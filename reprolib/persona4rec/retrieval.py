@@ -1,21 +1,26 @@
 """Does the encoder find what the judge chose? Ranks of chosen personas, and of items by their best persona (Eq. 10)."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from reprolib.data.split import slices
 from reprolib.evaluate.metrics import value
-from reprolib.persona4rec.encoder import decayed_means
+from reprolib.persona4rec.encoder import user_vectors
 from reprolib.persona4rec.offline import Offline
 
 
 def persona_scores(offline: Offline, pairs: pd.DataFrame, encode: Callable[[list[str]], np.ndarray],
                    gamma: float = 0.65, history: int = 10) -> np.ndarray:
-    """(pairs, personas) cosines of what each pair's user did before with every persona."""
+    """(pairs, personas) cosines of what each user did before with every persona; only what is read is encoded."""
     start, end = offline.before(pairs)
-    users = decayed_means(encode(offline.interactions["text"].tolist()), start, end, gamma, history)
+    start = np.maximum(start, end - history)
+    row, at = slices(start, end, np.arange(len(offline.interactions)))
+    vectors = encode(offline.interactions["text"].iloc[at].tolist())
+    ptr = np.searchsorted(row, np.arange(len(pairs) + 1))
+    users = user_vectors(vectors, ptr, gamma, history)
     return users @ encode(offline.personas["text"].tolist()).T
 
 
@@ -42,6 +47,12 @@ def retrieval_table(offline: Offline, pairs: pd.DataFrame, scores: Mapping[str, 
             row |= {measure: values.mean(), f"{measure} ±": 1.96 * values.std(ddof=1) / np.sqrt(len(values))}
         rows.append(row | {"pairs": len(pairs)})
     return pd.DataFrame(rows)
+
+
+def only_items_of(offline: Offline, pairs: pd.DataFrame) -> Offline:
+    """The same with the personas of the pairs' items alone: what these users chose competes, and nothing else."""
+    kept = offline.personas[offline.personas["item"].isin(pairs["item"])]
+    return replace(offline, personas=kept.reset_index(drop=True))
 
 
 def persona_ranks(offline: Offline, pairs: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:

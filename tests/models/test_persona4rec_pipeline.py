@@ -18,11 +18,12 @@ from reprolib.persona4rec import align as aligning
 from reprolib.persona4rec import judge
 from reprolib.persona4rec.align import align, argued_id, is_consistent
 from reprolib.persona4rec.encoder import fit_encoder, training_texts, user_vectors, vanilla
-from reprolib.persona4rec.offline import Offline, annotate, single_personas
+from reprolib.persona4rec.offline import Offline, annotate, items_with_personas, single_personas
 from reprolib.persona4rec.overview import distinctness, label_statistics, worked_example
 from reprolib.persona4rec.released import read_lines, read_sample, rebuild
 from reprolib.persona4rec.retrieval import (
     item_ranks,
+    only_items_of,
     own_persona,
     persona_ranks,
     persona_scores,
@@ -189,11 +190,14 @@ def test_a_restaurant_is_read_with_the_restaurant_schema(cache):
 
 def test_the_single_persona_speaks_for_all_reviews_of_its_item(made, cache):
     _, told, _ = made
-    one = single_personas(told, cache=cache, progress=False)
-    assert one["item"].is_unique
-    assert set(one["item"]) == set(told.personas["item"])
+    items = items_with_personas(told, least=2)[:3]
+    one = single_personas(told, items, cache=cache, progress=False)
+    assert one["item"].tolist() == items
     counts = told.interactions[[bool(a) for a in told.interactions["aspects"]]].groupby("item").size()
-    assert one.set_index("item")["evidence"].map(len).to_dict() == counts.to_dict()
+    assert one["evidence"].map(len).tolist() == counts[items].tolist()
+    case = judge.persona_cases(told, one).iloc[0]
+    assert all(text in case["a"] for text in told.personas[told.personas["item"] == items[0]]["text"])
+    assert case["b"] == one["text"][0]
 
 
 # alignment
@@ -206,6 +210,7 @@ def test_a_pair_has_an_earlier_event_and_each_user_at_most_the_cap(made, cache):
     counts = told.personas.groupby("item").size()
     assert (pairs["persona"] <= pairs["item"].map(counts)).all()
     assert len(align(told, per_user=1, cache=cache, progress=False)) == 9
+    assert align(told, per_user=1, users=[3, 5], cache=cache, progress=False)["user"].tolist() == [3, 5]
 
 
 def test_the_judge_reads_earlier_events_only(made, cache, monkeypatch):
@@ -316,6 +321,16 @@ def test_fine_tuning_finds_the_planted_persona_that_the_untrained_encoder_cannot
     assert tuned.parameters == 6 * 2 * 2 * 16 * 384  # layers, query and value, two factors, rank, width
     again = fit_encoder(told, train, batch_size=18, epochs=8, lr=5e-3, cache=cache)  # read back, not trained again
     assert again.losses == tuned.losses
+
+
+def test_scores_read_the_users_own_history_and_only_the_items_asked_for():
+    told = by_hand(["x", "y", "z", "w"], [(2, 1, "x"), (4, 1, "y"), (9, 1, "z")], users=[0, 0, 1, 1])
+    pairs = pd.DataFrame({"user": [1, 0], "item": [4, 2], "persona": 1, "earlier": [1, 1]})
+    few = only_items_of(told, pairs)
+    letters = {"x": 0, "y": 1, "z": 2, "w": 3}
+    scores = persona_scores(few, pairs, lambda texts: np.eye(4, dtype=np.float32)[[letters[t] for t in texts]])
+    assert few.personas["item"].tolist() == [2, 4]
+    assert scores.tolist() == [[0, 0], [1, 0]]  # user 1 wrote z, user 0 wrote x
 
 
 def test_popularity_is_the_number_of_reviews_behind_a_persona():
