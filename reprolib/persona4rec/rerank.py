@@ -143,14 +143,12 @@ def some_pairs(offline: Offline, most: int, per_user: int, annotator: str, seed:
     """At most `most` aligned pairs (0: all) of users drawn at random, `per_user` of each; only these are asked for."""
     from reprolib.persona4rec.align import align, training_cases
 
-    cases = training_cases(offline, per_user)
+    users = None
     if most:
-        users = np.random.default_rng(seed).permutation(cases["user"].unique())
-        count = cases.groupby("user").size()[users].cumsum()
-        users = users[: int((count < most).sum()) + 1]
-        events = offline.interactions
-        offline = replace(offline, interactions=events[events["user"].isin(users)].reset_index(drop=True))
-    return align(offline, per_user=per_user, annotator=annotator, progress=progress)[: most or None]
+        cases = training_cases(offline, per_user).groupby("user").size()
+        drawn = np.random.default_rng(seed).permutation(cases.index)
+        users = drawn[: int((cases[drawn].cumsum() < most).sum()) + 1]
+    return align(offline, per_user=per_user, users=users, annotator=annotator, progress=progress)[: most or None]
 
 
 def needed(offline: Offline, found: Lists, reads: str = "personas", most: int = 0) -> Offline:
