@@ -24,6 +24,7 @@ import pandas as pd
 from reprolib.persona4rec.systems import GENERATORS
 from reprolib.systems import SYSTEMS, nearest, options_of, train
 
+REPORTED = ("annotator", "llm_calls", "latency_ms", "memory_gb")  # what only some systems report of a run
 FORMAT = 2  # of a stored cell; a cell of another format is recomputed
 UNRELATED = ("data.corpus", "data.prepare", "data.datasets", "evaluate.metrics", "systems", "cache")
 
@@ -190,7 +191,8 @@ def collect(digests: dict[Run, str], store: Path, failures: list[Failure]) -> Gr
         tables.append(pd.read_parquet(path))
         cost.append({"system": run.name, "dataset": run.dataset, "direction": tables[-1]["direction"].iloc[0],
                      "seed": run.seed} | {k: info[k] for k in ("parameters", "train_seconds", "seconds", "coverage@10")}
-                    | {"epochs": info["history"][-1]["epoch"] if info["history"] else 0, "digest": digest})
+                    | {"epochs": info["history"][-1]["epoch"] if info["history"] else 0, "digest": digest}
+                    | {k: info[k] for k in REPORTED if k in info})
     ranks = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return Grid(ranks, pd.DataFrame(cost), failures)
 
