@@ -122,8 +122,8 @@ def expected_ratings(model: CausalLM, preferences: Preferences, users: np.ndarra
     """(n, k) expected ratings of candidates (n, k): the student reasons, then its rating tokens are weighed."""
     prompts = [prompt(preferences.pair(int(user), int(item)))
                for user, row in zip(users, candidates, strict=True) for item in row]
-    most = 64 if model.name == SMALL else 256
-    said = generate(model, prompts, most=most, progress=progress)
+    most, size = (64, 512) if model.name == SMALL else (256, 16)
+    said = generate(model, prompts, most=most, batch_size=size, progress=progress)
     reasons = [re.split(r"(?i)\brating\s*:", text)[0].strip() for text in said]
     ready = [f"{start} {reason} Rating:" for start, reason in zip(prompts, reasons, strict=True)]
     share = np.exp(choice_scores(model, ready, RATINGS, progress=progress))

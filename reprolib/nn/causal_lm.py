@@ -203,7 +203,7 @@ def choice_tokens(lm: CausalLM, choices: Sequence[str]) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def generate(lm: CausalLM, prompts: Sequence[str], *, most: int = 48, batch_size: int = 128,
+def generate(lm: CausalLM, prompts: Sequence[str], *, most: int = 48, batch_size: int = 16,
              progress: bool = True) -> list[str]:
     """Greedy continuations of at most `most` tokens, without the end token."""
     from tqdm.auto import tqdm
