@@ -82,16 +82,13 @@ def agreement(verdicts: pd.DataFrame) -> pd.DataFrame:
     first position  share won by the text shown first, among decided answers; 0.5 favours no position
     longer wins     share won by the longer text, among decided comparisons; far from 0.5, length decides
     """
-    from sklearn.metrics import cohen_kappa_score
-
     rows = []
     for criterion, part in verdicts.groupby("criterion", sort=False):
         one, two = part["first"], part["swapped"]
         shown_first = np.concatenate([one[one != "tie"] == "a", two[two != "tie"] == "b"])
         decided = part[part["winner"] != "tie"]
-        varied = len(set(one) | set(two)) > 1
         rows.append({"criterion": criterion, "orders agree": (one == two).mean(),
-                     "kappa": cohen_kappa_score(one, two) if varied else np.nan,
+                     "kappa": kappa(one, two),
                      "first position": shown_first.mean() if len(shown_first) else np.nan,
                      "longer wins": (decided["winner"] == decided["longer"]).mean(), "cases": len(part)})
     return pd.DataFrame(rows)
@@ -101,11 +98,15 @@ def between_criteria(verdicts: pd.DataFrame) -> float:
     """Mean kappa over pairs of criteria: near 1, they ask the judge the same question; NaN with one criterion."""
     from itertools import combinations
 
-    from sklearn.metrics import cohen_kappa_score
-
     wide = verdicts.pivot(index="case", columns="criterion", values="winner").dropna()
-    pairs = [cohen_kappa_score(wide[a], wide[b], labels=list(OUTCOMES)) for a, b in combinations(wide, 2)]
-    return float(np.nanmean(pairs)) if pairs else float("nan")
+    pairs = [kappa(wide[a], wide[b]) for a, b in combinations(wide, 2)]
+    return float(np.mean([k for k in pairs if not np.isnan(k)] or [np.nan]))
+
+
+def kappa(one: pd.Series, two: pd.Series) -> float:
+    """Cohen's kappa: agreement beyond chance; NaN where both always say the same one thing, which chance does too."""
+    by_chance = sum((one == outcome).mean() * (two == outcome).mean() for outcome in OUTCOMES)
+    return float(((one == two).mean() - by_chance) / (1 - by_chance)) if by_chance < 1 else float("nan")
 
 
 def persona_cases(offline: Offline, single: pd.DataFrame) -> pd.DataFrame:
@@ -146,3 +147,15 @@ def persona_explanations(offline: Offline, pairs: pd.DataFrame, scores: np.ndarr
     if not np.isfinite(frame["score"]).all():
         raise ValueError("persona_explanations: a pair's item has no personas; leave such pairs out")
     return frame
+
+
+def win_bars(rates: pd.DataFrame, ours: str, theirs: str, axis) -> None:
+    """Stacked bars of `win_rates` on a matplotlib axis: ours, undecided, theirs, one bar per criterion."""
+    rates, left = rates[::-1], np.zeros(len(rates))
+    for outcome, name, colour in (("a", ours, "#0072B2"), ("tie", "undecided", "#BBBBBB"), ("b", theirs, "#E69F00")):
+        axis.barh(rates["criterion"], rates[outcome], left=left, color=colour, label=name, edgecolor="white")
+        left += rates[outcome].to_numpy()
+    axis.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
+    axis.set(xlim=(0, 1), xlabel=f"share of {rates['cases'].max()} cases")
+    axis.grid(axis="y", visible=False)
+    axis.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.16))

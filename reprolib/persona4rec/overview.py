@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from reprolib.llm.checks import overlap
 from reprolib.persona4rec.offline import Offline
+from reprolib.persona4rec.texts import aspects_text
 from reprolib.text import encode
 
 COMPARED = 60  # items whose personas are compared with each other
@@ -14,18 +16,19 @@ COMPARED = 60  # items whose personas are compared with each other
 def worked_example(offline: Offline, reviews: list[str]) -> pd.DataFrame:
     """step, text: one review, its aspects, and the persona that it helped to make (Table 2).
 
-    reviews  one per row of `offline.interactions`. The item with most personas is taken, and of its first persona the
-             review that fills most slots.
+    reviews  one per row of `offline.interactions`. The item with most personas is taken, and of the reviews behind
+             its first persona the one that shares most words with it.
     """
     if offline.personas.empty:
         raise ValueError("worked_example: no item has personas; there is nothing to show")
     item = offline.personas["item"].value_counts(sort=False).idxmax()
     persona = offline.personas[offline.personas["item"] == item].iloc[0]
-    row = max(persona["evidence"], key=lambda r: (len(offline.interactions["aspects"][r]), -r))
+    told = offline.interactions["aspects"]
+    row = max(persona["evidence"], key=lambda r: overlap(aspects_text(told[r]), persona["text"]))
     about = offline.summaries.set_index("item").loc[item]
     steps = [("item", about["title"]), ("summary (Eq. 1)", about["summary"]), ("review", reviews[row])]
     steps += [(f"aspect (Eq. 2): {slot.replace('_', ' ')}", text)
-              for slot, text in offline.interactions["aspects"][row].items()]
+              for slot, text in told[row].items()]
     number, n = len(persona["evidence"]), int((offline.personas["item"] == item).sum())
     steps += [(f"persona 1 of {n} (Eq. 3), from {number} reviews: name", persona["name"]),
               ("description", persona["description"]), ("rationale", persona["rationale"])]

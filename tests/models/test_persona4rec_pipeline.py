@@ -376,6 +376,9 @@ def test_kappa_between_criteria_is_one_where_they_ask_the_same():
     same = pd.DataFrame([(n, c, w) for c in ("x", "y") for n, w in enumerate(winners)],
                         columns=["case", "criterion", "winner"])
     assert judge.between_criteria(same) == 1
+    half = judge.kappa(pd.Series(["a", "a", "b", "b"]), pd.Series(["a", "b", "b", "a"]))
+    assert half == 0  # agreement in half of the cases is what chance gives
+    assert np.isnan(judge.kappa(pd.Series(["a", "a"]), pd.Series(["a", "a"])))
 
 
 def test_the_explanation_is_the_text_of_the_items_best_persona():
