@@ -22,11 +22,13 @@ from pathlib import Path
 import pandas as pd
 
 from reprolib.persona4rec.systems import GENERATORS
+from reprolib.sequential import train_model
 from reprolib.systems import SYSTEMS, nearest, options_of, train
 
 REPORTED = ("annotator", "llm_calls", "latency_ms", "memory_gb")  # what only some systems report of a run
 FORMAT = 2  # of a stored cell; a cell of another format is recomputed
-UNRELATED = ("data.corpus", "data.prepare", "data.datasets", "evaluate.metrics", "systems", "cache")
+UNRELATED = ("data.corpus", "data.prepare", "data.datasets", "evaluate.metrics", "systems", "sequential",
+             "cache", "llm")
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ def execute(run: Run, digest: str, store: str, data_dir: str | None, threads: in
     from reprolib.evaluate.table import rank_table
 
     torch.set_num_threads(threads)
+    if data_dir:
+        os.environ["REPROLIB_DATA"] = data_dir  # for the texts of a data set, which a split does not hold
     try:
         started = time.perf_counter()
         split = load_split(run.dataset, run.target, run.source, run.protocol, data_dir)
@@ -215,7 +219,9 @@ def code_digest(system: str) -> str:
     """
     from reprolib.evaluate import metrics
 
-    function = inspect.getsource(SYSTEMS[system][0])
+    function = inspect.getsource(SYSTEMS[system][0])  # of a sequence model: what builds it
+    if hasattr(SYSTEMS[system][0], "__wrapped__"):
+        function += inspect.getsource(train_model)
     total = hashlib.sha256((function + inspect.getsource(metrics.value) + inspect.getsource(metrics.parse)).encode())
     evaluation = "from reprolib.evaluate.table import rank_table"
     if "generator" in options_of(system):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reprolib.persona4rec.systems import SYSTEMS as RERANKERS
+from reprolib.sequential import SEQUENTIAL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,36 +62,6 @@ def bpr_mf(split: "Split", seed: int, progress: bool, *, dim: int = 64, epochs: 
                    factors.seconds, factors.history)
 
 
-def sasrec(split: "Split", seed: int, progress: bool, *, dim: int = 64, length: int = 50, blocks: int = 2,
-           heads: int = 1, dropout: float = 0.2, reads: str = "tgt", loss: str = "bce", epochs: int = 200,
-           patience: int = 20, lr: float = 1e-3, weight_decay: float = 0.0, batch_size: int = 256, negatives: int = 512,
-           every: int = 1, device: str = "auto") -> Trained:
-    """SASRec over the target sequence (`reads="tgt"`) or over both domains merged by time (`"mix"`)."""
-    from reprolib.baselines.sasrec import SASRec
-    from reprolib.train import seed_everything
-
-    seed_everything(seed)
-    model = SASRec(split.n_items, dim, length, blocks, heads, dropout, reads)
-    return sequence_model(model, split, seed, progress, loss=loss, epochs=epochs, patience=patience, lr=lr, every=every,
-                          weight_decay=weight_decay, batch_size=batch_size, negatives=negatives, device=device)
-
-
-def sequence_model(model, split: "Split", seed: int, progress: bool, **training) -> Trained:
-    """Train any model of reprolib.train's interface and wrap it."""
-    from reprolib.data.batches import Batches
-    from reprolib.train import encode, fit
-
-    result = fit(model, split, seed=seed, progress=progress, **training)
-
-    def vectors(stage: str):
-        device = next(model.parameters()).device
-        queries, items = encode(model, Batches(split, stage, model.length, model.parts, device))
-        return queries.cpu(), items.cpu()
-
-    parameters = sum(p.numel() for p in model.parameters())
-    return Trained(vectors, parameters, result.seconds, result.history, result.interrupted)
-
-
 def lightgcn(split: "Split", seed: int, progress: bool, *, dim: int = 64, layers: int = 3, epochs: int = 200,
              patience: int = 5, every: int = 5, lr: float = 5e-3, reg: float = 0.01, batch_size: int = 2048) -> Trained:
     """LightGCN on the target's events."""
@@ -106,10 +77,8 @@ SYSTEMS: dict[str, tuple[Callable[..., Trained], dict]] = {
     "Popularity": (popularity, {}),
     "BPR-MF": (bpr_mf, {}),
     "BPR-MF-both": (bpr_mf, {"domains": "all"}),
-    "SASRec": (sasrec, {}),
-    "SASRec-SSM": (sasrec, {"loss": "ssm"}),
-    "SASRec-both": (sasrec, {"reads": "mix"}),
     "LightGCN": (lightgcn, {}),
+    **SEQUENTIAL,
     **RERANKERS,
 }
 

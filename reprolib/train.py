@@ -1,7 +1,8 @@
 """The one training loop: losses, early stopping, seeds, progress. Models know nothing of it.
 
 A model is an `nn.Module` with `parts` and `length` (what `Batches` must build), `item_table() -> (n_items + 1, d)`,
-`states(batch, table) -> (B, T, d)` and, if it has one, `auxiliary(batch, table) -> scalar`.
+`states(batch, table) -> (B, T, d)`. A model with losses of its own has `training_step(batch, table) -> (states, loss)`,
+one with learning rates of its own `learning_rates() -> [{"params", "lr"}]`.
 """
 
 import copy
@@ -10,15 +11,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reprolib.data.batches import Batches, Negatives
 from reprolib.data.split import Split, slices
 from reprolib.evaluate.metrics import value
 from reprolib.evaluate.ranking import full_rank
+from reprolib.nn.losses import binary_loss, pairwise_loss, softmax_loss
 
-LOSSES = ("bce", "ssm")
+LOSSES = ("bce", "bpr", "ssm")
 VALID_USERS = 10_000  # early stopping looks at no more users than this, as the original SASRec does
 
 
@@ -38,8 +39,8 @@ def fit(model: nn.Module, split: Split, *, loss: str = "bce", epochs: int = 200,
         every: int = 1, device: str = "auto", progress: bool = True) -> Fit:
     """Train until validation NDCG@10 (full ranking) has not risen for `patience` epochs.
 
-    loss       "bce": one uniform negative per position (SASRec as published); "ssm": softmax over the positive and
-               `negatives` items drawn uniformly and shared by the batch
+    loss       "bce" (as SASRec) and "bpr" (as SemaCDR): one uniform negative per position; "ssm": softmax over the
+               positive and `negatives` items drawn uniformly and shared by the batch
     clip       largest gradient norm;  every: validate every so many epochs
     device     "auto" takes a GPU where there is one
     Ctrl-C ends training early and keeps the best state (`Fit.interrupted`). Raises ValueError on a loss that is not
@@ -54,7 +55,7 @@ def fit(model: nn.Module, split: Split, *, loss: str = "bce", epochs: int = 200,
     model.to(device)
     train = Batches(split, "train", model.length, model.parts, device)
     valid = Validation(split, model, device, seed)
-    sampler = Negatives(split) if loss == "bce" else None
+    sampler = Negatives(split) if loss != "ssm" else None
     optimiser = torch.optim.Adam(_groups(model, lr), lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)
     result, best, best_state, started = Fit(model), -1.0, None, time.perf_counter()
     bar = tqdm(range(1, epochs + 1), desc=type(model).__name__, unit="epoch", disable=not progress, leave=False)
@@ -84,6 +85,7 @@ def fit(model: nn.Module, split: Split, *, loss: str = "bce", epochs: int = 200,
 
 def _epoch(model, train, split, sampler, optimiser, loss, batch_size, negatives, clip, rng) -> float:
     model.train()
+    step = getattr(model, "training_step", lambda batch, table: (model.states(batch, table), 0.0))
     total, steps = 0.0, 0
     batches = list(train.epoch(batch_size, rng))
     if sampler:
@@ -95,36 +97,21 @@ def _epoch(model, train, split, sampler, optimiser, loss, batch_size, negatives,
         batch = train.batch(rows)
         table = model.item_table()
         where = batch.real.flatten().nonzero()[:, 0]
-        state = model.states(batch, table).flatten(0, 1)[where]  # (labels, d)
+        state, own = step(batch, table)
+        state = state.flatten(0, 1)[where]  # (labels, d)
         positive = batch.pos.flatten()[where]
         if sampler:
-            value_ = binary_loss(state, table, positive, drawn[i])
+            value_ = (binary_loss if loss == "bce" else pairwise_loss)(state, table, positive, drawn[i])
         else:
             shared = torch.from_numpy(rng.integers(split.candidates[0], split.candidates[1] + 1, negatives))
             value_ = softmax_loss(state, table, positive, shared.to(train.device))
-        if hasattr(model, "auxiliary"):
-            value_ = value_ + model.auxiliary(batch, table)
+        value_ = value_ + own
         optimiser.zero_grad(set_to_none=True)
         value_.backward()
         nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimiser.step()
         total, steps = total + value_.detach(), steps + 1
     return float(total) / steps
-
-
-def binary_loss(state: Tensor, table: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """-log σ(s⁺) - log σ(-s⁻), mean over labels; state (N, d), positive and negative (N,) item codes."""
-    both = F.embedding(torch.cat([positive, negative]), table).view(2, *state.shape)
-    score = (both * state).sum(-1)
-    return F.softplus(-score[0]).mean() + F.softplus(score[1]).mean()
-
-
-def softmax_loss(state: Tensor, table: Tensor, positive: Tensor, shared: Tensor) -> Tensor:
-    """Cross-entropy of each label against the same `shared` (n,) negatives; accidental hits are masked out."""
-    vectors = F.embedding(torch.cat([positive, shared]), table)
-    own = (state * vectors[: len(positive)]).sum(-1, keepdim=True)
-    other = (state @ vectors[len(positive) :].T).masked_fill(positive[:, None] == shared, -torch.inf)
-    return (torch.logsumexp(torch.cat([own, other], 1), 1) - own[:, 0]).mean()
 
 
 class Validation:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reprolib.data.batches import Batch
+from reprolib.nn.cross import at
 from reprolib.nn.encoder import CausalEncoder, xavier
 
 
@@ -34,6 +35,4 @@ class SASRec(nn.Module):
         """(B, T, d): the state that predicts `batch.pos` at each target position."""
         if "mix" not in self.parts:
             return self.encoder(F.embedding(batch.tgt, table, padding_idx=0), batch.tgt_age)
-        merged = self.encoder(F.embedding(batch.mix, table, padding_idx=0), batch.mix_age)
-        at = batch.mix_ptr.clamp(min=0)[..., None].expand(-1, -1, merged.shape[-1])
-        return merged.gather(1, at) * (batch.mix_ptr >= 0)[..., None]
+        return at(self.encoder(F.embedding(batch.mix, table, padding_idx=0), batch.mix_age), batch.mix_ptr)

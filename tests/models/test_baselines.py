@@ -82,10 +82,10 @@ def test_what_happens_at_or_after_the_prediction_changes_nothing(reads):
 
 
 @pytest.mark.parametrize("reads", ["tgt", "mix"])
-@pytest.mark.parametrize("loss", ["bce", "ssm"])
+@pytest.mark.parametrize("loss", ["bce", "bpr", "ssm"])
 def test_gradients_reach_every_parameter(reads, loss):
     from reprolib.baselines.sasrec import SASRec
-    from reprolib.train import binary_loss, softmax_loss
+    from reprolib.nn.losses import binary_loss, pairwise_loss, softmax_loss
 
     split = leave_one_out(echo(n_users=60), "target", "source")
     model = SASRec(split.n_items, dim=16, length=16, reads=reads)
@@ -93,7 +93,7 @@ def test_gradients_reach_every_parameter(reads, loss):
     batch = batches.batch(torch.arange(len(batches)))
     state = model.states(batch, model.item_table())[batch.real]
     negatives = torch.randint(*split.candidates, (len(state),))
-    function = {"bce": binary_loss, "ssm": softmax_loss}[loss]
+    function = {"bce": binary_loss, "bpr": pairwise_loss, "ssm": softmax_loss}[loss]
     function(state, model.item_table(), batch.pos[batch.real], negatives).backward()
     assert not [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()]
     assert not model.item.weight.grad[0].any(), "padding was trained"

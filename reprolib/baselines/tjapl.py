@@ -1,0 +1,61 @@
+"""TJAPL: transfer via joint attentive preference learning (Information Sciences 669, 2024). Our reading."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reprolib.data.batches import Batch
+from reprolib.data.split import Split
+from reprolib.nn.cross import attend, masked_softmax, readable
+from reprolib.nn.encoder import CausalEncoder, dropout, xavier
+
+
+class TJAPL(nn.Module):
+    """Three attentions, fused by a gate; one source domain. Our reading: neither code nor equations are public.
+
+    (a) z_t    SASRec over the target sequence
+    (b) u_t    z_t attends over all source items that may be read: the user's overall preference
+    (c) l_t    z_t attends over the latest `window` of them, with their relative order: local transitions
+    state = z_t + g_u ⊙ u_t + g_l ⊙ l_t with g = σ(W [z_t; u_t; l_t] + b).
+    Parameters: (items + 1) d + encoder + 5 d² + 6 d² + 2 d + window d.
+    """
+
+    parts = ("tgt", "src")
+
+    def __init__(self, split: Split, dim: int = 64, length: int = 50, blocks: int = 2, heads: int = 1,
+                 dropout: float = 0.2, window: int = 10):
+        super().__init__()
+        self.length, self.dropout, self.window = length, dropout, window
+        self.item = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
+        self.encoder = CausalEncoder(dim, length, blocks, heads, dropout)
+        self.overall, self.local = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.value = nn.Linear(dim, 2 * dim, bias=False)
+        self.order = nn.Embedding(window, dim)
+        self.gate = nn.Linear(3 * dim, 2 * dim)
+        xavier(self)
+        with torch.no_grad():
+            self.item.weight[0] = 0
+
+    def item_table(self) -> Tensor:
+        """(n_items + 1, d) vectors that are both read and scored."""
+        return self.item.weight
+
+    def states(self, batch: Batch, table: Tensor) -> Tensor:
+        """(B, T, d): the state that predicts `batch.pos` at each target position."""
+        p = self.dropout if self.training else 0.0
+        z = self.encoder(F.embedding(batch.tgt, table), batch.tgt_age)
+        source = dropout(self.encoder.scale * F.embedding(batch.src, table), p)
+        value_u, value_l = self.value(source).chunk(2, -1)
+        may = readable(batch.src_ptr, batch.src.shape[1])
+        u = attend(self.overall(z), source, value_u, may)
+        l = self.latest(self.local(z), source, value_l, batch.src_ptr, may)  # noqa: E741  the paper's letter
+        gate_u, gate_l = self.gate(torch.cat([z, u, l], -1)).sigmoid().chunk(2, -1)
+        return z + dropout(gate_u * u + gate_l * l, p)
+
+    def latest(self, query: Tensor, source: Tensor, value: Tensor, pointer: Tensor, may: Tensor) -> Tensor:
+        """Attention over the `window` latest readable source items; the key is item + relative order."""
+        distance = pointer[..., None] - torch.arange(source.shape[1], device=pointer.device)
+        near = may & (distance < self.window)
+        scores = query @ source.transpose(1, 2)
+        scores = scores + (query @ self.order.weight.T).gather(2, distance.clamp(0, self.window - 1))
+        return masked_softmax(scores * query.shape[-1] ** -0.5, near) @ value

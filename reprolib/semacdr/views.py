@@ -1,0 +1,68 @@
+"""Three views of every item and their contrastive regularisation (SemaCDR equations 2 and 3)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reprolib.nn.encoder import xavier
+from reprolib.nn.losses import info_nce
+from reprolib.semacdr.semantics import Semantics
+
+VIEWS = ("id", "inn", "agn")
+
+
+class Views(nn.Module):
+    """e^inn: encoded text, projected; e^agn: learned vectors of an item's labels, shared by both domains.
+
+    `views(E)` (n_items + 1, d) mixes an id table with the text views: the plug-in of section 3.4.
+    use       which of the views "id", "inn", "agn" exist
+    domains   {name: (first, last)} item codes; negatives of the contrastive loss stay inside a domain
+    weight    λ of equation 14; tau: τ of equation 3
+    sample    items of each domain that one step compares (the paper: all of them; our reading of what is affordable)
+    Our reading of ⊕ in equation 2: the mean inside a category, concatenation over categories, a linear layer to d.
+    Parameters: d₂ d + d + labels width + K width d + d, and 3 d² + d for the mixing layer.
+    """
+
+    def __init__(self, semantics: Semantics, domains: dict[str, tuple[int, int]], dim: int = 64,
+                 use: tuple[str, ...] = VIEWS, weight: float = 0.1, tau: float = 0.07, sample: int = 512,
+                 width: int = 16, mixed: bool = True):
+        super().__init__()
+        self.domains, self.use, self.weight, self.tau, self.sample = domains, use, weight, tau, sample
+        share = torch.from_numpy(semantics.labels).float()  # (n_items + 1, K, M)
+        self.register_buffer("share", share / share.sum(-1, keepdim=True).clamp(min=1), persistent=False)
+        self.register_buffer("text", torch.from_numpy(semantics.inner), persistent=False)
+        _, K, M = share.shape
+        if "inn" in use:
+            self.inner = nn.Linear(self.text.shape[1], dim)
+        if "agn" in use:
+            self.label = nn.Parameter(torch.randn(K, M, width) * width**-0.5)
+            self.agnostic = nn.Linear(K * width, dim)
+        self.mix = nn.Linear(len(use) * dim, dim) if mixed else None
+        xavier(self)
+
+    def view(self, name: str, items: Tensor) -> Tensor:
+        """(N, d): the view "inn" or "agn" of the item codes (N,)."""
+        if name == "inn":
+            return self.inner(self.text[items])
+        return self.agnostic(torch.einsum("nkm,kmw->nkw", self.share[items], self.label).flatten(1))
+
+    def joined(self, ids: Tensor) -> Tensor:
+        """(n_items + 1, views d): e^ID ⊕ e^inn ⊕ e^agn of all items, as far as they exist; `ids` (n_items + 1, d)."""
+        everything = slice(None)
+        return torch.cat([ids if name == "id" else self.view(name, everything) for name in self.use], 1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.mix(self.joined(ids))
+
+    def contrast(self, ids: Tensor) -> Tensor:
+        """λ (L_c(e^ID, e^agn) + L_c(e^inn, e^agn)) with the mean over items, not the sum; 0 where a view is missing."""
+        loss = ids.new_zeros(())
+        if not self.weight or "agn" not in self.use:
+            return loss
+        for first, last in self.domains.values():
+            items = first + torch.randperm(last - first + 1, device=ids.device)[: self.sample]
+            agnostic = self.view("agn", items)
+            loss = loss + info_nce(F.embedding(items, ids), agnostic, self.tau)
+            if "inn" in self.use:
+                loss = loss + info_nce(self.view("inn", items), agnostic, self.tau)
+        return self.weight * loss

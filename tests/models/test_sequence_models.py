@@ -1,0 +1,222 @@
+"""What every cross-domain sequence model must do, whatever it is made of."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from toy import echo
+
+from reprolib.data.batches import Batches
+from reprolib.data.split import leave_one_out
+from reprolib.evaluate.metrics import summarise
+from reprolib.evaluate.table import rank_table
+from reprolib.nn.losses import binary_loss
+from reprolib.semacdr.semantics import Semantics
+from reprolib.semacdr.views import Views
+from reprolib.sequential import SEQUENTIAL, train_model
+from reprolib.systems import train
+from reprolib.train import seed_everything
+
+SMALL = {"dim": 32, "length": 16}
+PLAIN = ["CL4SRec", "pi-Net", "C2DSR", "MGCL", "CD-SASRec", "Tri-CDR", "TJAPL"]
+WITH_TEXT = ["SemaCDR", "C2DSR + semantics", "Tri-CDR + semantics"]
+
+
+def semantics(split, seed=0):
+    """Labels and texts that say nothing but the parity of an item's number."""
+    rng = np.random.default_rng(seed)
+    parity = np.array([0, *(int(item[1:]) % 2 for item in split.items)])
+    labels = np.zeros((split.n_items + 1, 2, 3), bool)
+    labels[np.arange(1, split.n_items + 1), 0, parity[1:]] = True
+    labels[1:, 1, 2] = True
+    inner = (np.eye(8)[parity] + 0.1 * rng.normal(size=(split.n_items + 1, 8))).astype(np.float32)
+    inner[0] = 0
+    return Semantics({"parity": ["even", "odd"], "all": ["a", "b", "c"]}, labels, [], [], inner, "toy", 0)
+
+
+def build(name, split, **options):
+    """The system's model, with toy semantics where it reads text."""
+    function, preset = SEQUENTIAL[name]
+    own = {k: v for k, v in preset.items() if k != "loss"} | SMALL | options
+    torch.manual_seed(0)
+    if name in PLAIN:
+        return inspect.unwrap(function)(split, **own)
+    own.pop("views", None)
+    text = Views(semantics(split), split.ranges, SMALL["dim"], tuple(options.pop("views", "id+inn+agn").split("+")),
+                 mixed=name != "SemaCDR")
+    if name == "SemaCDR":
+        from reprolib.semacdr.model import SemaCDR
+
+        return SemaCDR(split, text, **SMALL, **options)
+    model = inspect.unwrap(function)(split, **own, views="")
+    model.views = text
+    return model
+
+
+def split_of(n_users=60, **options):
+    return leave_one_out(echo(n_users=n_users, **options), "target", "source")
+
+
+def ndcg(trained, split):
+    return summarise(rank_table(*trained.vectors("test"), split, system="x"), ["NDCG@10"])["NDCG@10"].iloc[0]
+
+
+# what of the echo a model must learn beyond Popularity, which earns 0.2; CL4SRec reads one domain, where there is nothing
+@pytest.mark.parametrize(("name", "factor"), [("pi-Net", 2), ("C2DSR", 3), ("MGCL", 3), ("CD-SASRec", 3),
+                                              ("Tri-CDR", 2), ("TJAPL", 2), ("SemaCDR", 3),
+                                              ("C2DSR + semantics", 3), ("Tri-CDR + semantics", 2)])
+def test_a_model_of_two_domains_learns_the_echo(name, factor):
+    split = split_of(250)
+    seed_everything(0)
+    trained = train_model(build(name, split), split, 0, False, loss="ssm", epochs=25, patience=25, every=5, lr=3e-3,
+                          batch_size=32, negatives=29)
+    assert ndcg(trained, split) > factor * ndcg(train("Popularity", split, progress=False), split)
+
+
+def test_cl4srec_learns_the_ring_of_one_domain():
+    from toy import planted
+
+    split = leave_one_out(planted(), "ring")
+    trained = train("CL4SRec", split, progress=False, dim=32, length=12, epochs=30, patience=30, every=5, batch_size=64)
+    assert ndcg(trained, split) > 3 * ndcg(train("Popularity", split, progress=False), split)
+
+
+@pytest.mark.parametrize("name", PLAIN + WITH_TEXT)
+def test_gradients_reach_every_parameter(name):
+    split = split_of()
+    model = build(name, split).train()
+    batches = Batches(split, "train", 16, model.parts)
+    batch = batches.batch(torch.arange(len(batches)))
+    for _ in range(6):  # CL4SRec draws its operations
+        table = model.item_table()
+        step = getattr(model, "training_step", lambda b, t: (model.states(b, t), 0.0))
+        state, own = step(batch, table)
+        negatives = torch.randint(*split.candidates, (int(batch.real.sum()),))
+        (binary_loss(state[batch.real], table, batch.pos[batch.real], negatives) + own).backward()
+    without = [n for n, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum())]
+    assert not without
+
+
+@pytest.mark.parametrize("name", PLAIN + WITH_TEXT)
+@pytest.mark.parametrize("stage", ["valid", "test"])
+def test_what_happens_at_or_after_the_prediction_changes_nothing(name, stage):
+    """In either domain, and in every graph: the model is built anew on the changed data."""
+    states = []
+    for changed in (False, True):
+        split = split_of(40)
+        if changed:
+            rng = np.random.default_rng(1)
+            users, where = split.held_out(stage)
+            moment = split.time[where]
+            user = np.repeat(np.arange(split.n_users), np.diff(split.ptr))
+            late = split.time >= moment[np.searchsorted(users, user)]
+            split.item[late] = rng.integers(split.candidates[0], split.candidates[1] + 1, late.sum())
+            src_user = np.repeat(np.arange(split.n_users), np.diff(split.src_ptr))
+            split.src_item[split.src_time >= moment[np.searchsorted(users, src_user)]] = 1
+        model = build(name, split).eval()
+        batches = Batches(split, stage, model.length, model.parts)
+        with torch.no_grad():
+            table = model.item_table()
+            batch = batches.batch(torch.arange(len(batches)))
+            states.append(model.states(batch, table)[torch.arange(len(batches)), batch.n - 1])
+    torch.testing.assert_close(*states, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PLAIN + WITH_TEXT)
+def test_a_training_position_reads_nothing_after_its_label(name):
+    """Inside one batch: other items after position t leave the states up to t alone."""
+    import dataclasses
+
+    split = split_of()
+    model = build(name, split).eval()
+    batches = Batches(split, "train", 16, model.parts)
+    batch = batches.batch(torch.arange(len(batches)))
+    t = 2
+    changes = {"tgt": torch.where(torch.arange(batch.tgt.shape[1]) > t, split.candidates[1], batch.tgt)}
+    for part in ("src", "mix"):
+        if part in model.parts:
+            items, last = getattr(batch, part), getattr(batch, f"{part}_ptr")[:, t]
+            late = torch.arange(items.shape[1]) > last[:, None]
+            changes[part] = torch.where(late, split.candidates[1] if part == "mix" else 1, items)
+    with torch.no_grad():
+        table = model.item_table()
+        before, after = (model.states(b, table)[:, : t + 1] for b in (batch, dataclasses.replace(batch, **changes)))
+    torch.testing.assert_close(before, after, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PLAIN + WITH_TEXT)
+def test_saved_weights_give_the_same_ranks(name, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    from reprolib.train import encode, fit
+
+    split = split_of()
+    model = fit(build(name, split), split, epochs=2, progress=False, device="cpu").model
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "model.safetensors")
+    again = build(name, split)
+    again.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    test = Batches(split, "test", 16, model.parts)
+    for one, two in zip(encode(model, test), encode(again, test), strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["pi-Net", "C2DSR", "Tri-CDR", "SemaCDR"])
+def test_the_same_seed_gives_the_same_vectors(name):
+    def vectors():
+        split = split_of()
+        seed_everything(3)
+        return train_model(build(name, split), split, 3, False, epochs=2).vectors("test")[0]
+
+    torch.testing.assert_close(vectors(), vectors(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", PLAIN + WITH_TEXT)
+def test_padding_is_never_trained(name):
+    split = split_of()
+    model = build(name, split).train()
+    batches = Batches(split, "train", 16, model.parts)
+    batch = batches.batch(torch.arange(len(batches)))
+    table = model.item_table()
+    state = model.states(batch, table)
+    binary_loss(state[batch.real], table, batch.pos[batch.real], batch.pos[batch.real]).backward()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding) and module.num_embeddings == split.n_items + 1:
+            assert module.weight.grad is None or not module.weight.grad[0].any()
+
+
+@pytest.mark.parametrize("option", [{"item_graph": "sequential"}, {"cross": False}, {"fusion": "average"},
+                                    {"score": "graph"}, {"views": "id"}, {"views": "id+inn"}, {"views": "id+agn"}])
+def test_every_ablation_of_semacdr_is_another_model(option):
+    split = split_of()
+    one, two = (build("SemaCDR", split, **o).eval() for o in ({}, option))
+    two.load_state_dict({k: v for k, v in one.state_dict().items() if two.state_dict().get(k, v[..., :0]).shape == v.shape},
+                        strict=False)
+    batches = Batches(split, "test", 16, one.parts)
+    batch = batches.batch(torch.arange(len(batches)))
+    with torch.no_grad():
+        if "fusion" in option:
+            assert not two.fusion.requires_grad
+            return
+        scores = [m.states(batch, m.item_table()) @ m.item_table().T for m in (one, two)]
+    assert (scores[0] - scores[1]).abs().max() > 1e-4
+
+
+def test_semantic_modules_learn_at_their_own_rate():
+    groups = build("SemaCDR", split_of()).learning_rates()
+    assert [g.get("lr") for g in groups] == [3e-4, None]
+    assert sum(len(g["params"]) for g in groups) == len(list(build("SemaCDR", split_of()).parameters()))
+
+
+def test_the_views_are_drawn_together_by_their_contrastive_loss():
+    split = split_of()
+    model = build("SemaCDR", split)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    values = []
+    for _ in range(30):
+        loss = model.views.contrast(model.item.weight)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        values.append(float(loss))
+    assert values[-1] < 0.8 * values[0]
