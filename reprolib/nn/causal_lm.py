@@ -29,6 +29,11 @@ class CausalLM:
     max_tokens: int
 
     @property
+    def label(self) -> str:
+        """Name for tables, which says of the small model that it was made here."""
+        return "small causal LM (built and trained here)" if self.name == SMALL else f"{self.name} with LoRA"
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.model.parameters()).device

@@ -11,7 +11,7 @@ from reprolib.data.split import Split
 from reprolib.evaluate.ranking import top_items
 from reprolib.persona4rec.systems import GENERATORS
 
-_TRAINED: dict[tuple, object] = {}  # the rerankers of one generator follow each other: train it once for them
+_KEPT: dict[tuple, object] = {}
 
 
 def candidates(split: Split, stage: str, queries: Tensor, items: Tensor, k: int = 20) -> np.ndarray:
@@ -30,17 +30,21 @@ def candidates(split: Split, stage: str, queries: Tensor, items: Tensor, k: int 
 
 
 def first_stage(generator: str, split: Split, seed: int, epochs: int, progress: bool = False):
-    """The trained generator (`reprolib.systems.Trained`); the latest ones are kept in this process."""
+    """The trained generator, a `reprolib.systems.Trained`; its rerankers follow each other, so it is kept for them."""
     from reprolib.systems import train
 
     if generator not in GENERATORS:
         raise ValueError(f"generator {generator!r} is unknown; use one of {', '.join(GENERATORS)}")
-    key = (generator, split.digest, seed, epochs)
-    if key not in _TRAINED:
-        while len(_TRAINED) >= 4:
-            del _TRAINED[next(iter(_TRAINED))]
-        _TRAINED[key] = train(generator, split, seed, progress, epochs=epochs)
-    return _TRAINED[key]
+    return kept((generator, split.digest, seed, epochs), lambda: train(generator, split, seed, progress, epochs=epochs))
+
+
+def kept(key: tuple, make: Callable):
+    """make(), or what it gave for this key before: the latest eight things are kept in this process."""
+    if key not in _KEPT:
+        while len(_KEPT) >= 8:
+            del _KEPT[next(iter(_KEPT))]
+        _KEPT[key] = make()
+    return _KEPT[key]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reprolib.baselines.material import Material
 from reprolib.data.split import Split
-from reprolib.persona4rec.first_stage import Lists, first_stage, lists
+from reprolib.persona4rec.first_stage import Lists, first_stage, kept, lists
 from reprolib.persona4rec.offline import Offline
 
 TIMED = 20  # lists that are scored one by one for the latency
@@ -84,10 +84,13 @@ def make_tallrec(split: Split, found: Lists, seed: int, progress: bool, **traini
     """Pointwise, by a causal LM tuned on liked and disliked training items."""
     from reprolib.baselines.tallrec import fit_tallrec, pointwise
 
-    started, read = time.perf_counter(), material(split)
-    model, losses = fit_tallrec(read, split, seed=seed, progress=progress, **training)
-    return _of_lm(model, losses, started, lambda users, items: pointwise(model, read, users, items, progress), found,
-                  {"annotator": f"causal LM {model.name}"})
+    def fit():
+        started, read = time.perf_counter(), material(split)
+        return read, *fit_tallrec(read, split, seed=seed, progress=progress, **training), time.perf_counter() - started
+
+    read, model, losses, seconds = kept(("TALLRec", split.digest, seed, repr(training)), fit)
+    return _of_lm(model, losses, seconds, lambda users, items: pointwise(model, read, users, items, progress), found,
+                  {"annotator": model.label})
 
 
 def make_exp3rt(split: Split, found: Lists, seed: int, progress: bool, *, annotator: str, **training) -> Reranker:
@@ -95,16 +98,19 @@ def make_exp3rt(split: Split, found: Lists, seed: int, progress: bool, *, annota
     from reprolib.baselines.exp3rt import expected_ratings, extract, fit_exp3rt
     from reprolib.llm import open_llm
 
-    started, llm = time.perf_counter(), open_llm(annotator)
-    wanted = found.users[found.rows], found.candidates[found.rows]
-    known = extract(material(split), *wanted, llm, progress=progress)
-    model, losses = fit_exp3rt(known, llm, seed=seed, progress=progress, **training)
-    return _of_lm(model, losses, started, lambda users, items: expected_ratings(model, known, users, items, progress),
-                  found, {"annotator": f"{llm.label}, causal LM {model.name}", "llm_calls": known.calls})
+    llm = open_llm(annotator)
+
+    def fit():
+        started, read = time.perf_counter(), material(split)
+        known = extract(read, read.events["user"], read.events["item"], llm, progress=progress)
+        return known, *fit_exp3rt(known, llm, seed=seed, progress=progress, **training), time.perf_counter() - started
+
+    known, model, losses, seconds = kept(("EXP3RT", split.digest, llm.label, seed, repr(training)), fit)
+    return _of_lm(model, losses, seconds, lambda users, items: expected_ratings(model, known, users, items, progress),
+                  found, {"annotator": f"{llm.label}, {model.label}", "llm_calls": known.calls})
 
 
-def _of_lm(model, losses: list[float], started: float, score: Callable, found: Lists, report: dict) -> Reranker:
-    seconds = time.perf_counter() - started
+def _of_lm(model, losses: list[float], seconds: float, score: Callable, found: Lists, report: dict) -> Reranker:
     report |= {"memory_gb": model.memory_gb, "latency_ms": latency_ms(score, found)}
     history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(losses, start=1)]
     return Reranker(score, sum(p.numel() for p in model.model.parameters()), seconds, history, report)
@@ -119,7 +125,8 @@ def make_persona4rec(split: Split, found: Lists, seed: int, progress: bool, *, a
     from reprolib.persona4rec.offline import build
 
     started = time.perf_counter()
-    offline = build(split.name, split, annotator=annotator, progress=progress)
+    offline = kept(("offline", split.digest, annotator),
+                   lambda: build(split.name, split, annotator=annotator, progress=progress))
     report = {"annotator": offline.annotator, "llm_calls": offline.calls}
     model = vanilla(encoder)
     if tuned:

@@ -1,10 +1,13 @@
 """Tables of rerankers: systems called "RERANKER on GENERATOR", each beside the order of its own generator."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from reprolib.evaluate.metrics import summarise
 from reprolib.evaluate.significance import compare, holm, user_values
+from reprolib.experiment import Run, runs
 from reprolib.report.published import published
 
 NONE = "none"
@@ -12,12 +15,26 @@ KEY = ["dataset", "generator", "reranker"]
 SHARE = 0.2  # of users or items that count as warm or cold, head or tail (PERSONA4REC, Table 5)
 
 
+def rerankings(rerankers: Iterable[str], places: Iterable[tuple[str, str]], generators: Iterable[str],
+               seeds: Iterable[int], label: str = "{system}", **options) -> list[Run]:
+    """The runs of all rerankers on the lists of all generators in all (data set, domain) places."""
+    return [run for name, domain in places for generator in generators
+            for run in runs(rerankers, name, domain, seeds, label=f"{label} on {generator}", generator=generator,
+                            **options)]
+
+
 def sides(ranks: pd.DataFrame) -> pd.DataFrame:
-    """The table with columns generator and reranker ("none" for the generator itself), of known generators only."""
+    """The table with columns generator and reranker ("none" for the generator itself), list by list.
+
+    A system that is nobody's generator is left out.
+    """
     parts = ranks["system"].astype(str).str.rpartition(" on ")
     reranked = parts[1] != ""
     both = ranks.assign(generator=parts[2], reranker=np.where(reranked, parts[0], NONE))
-    return both[both["generator"].isin(parts.loc[reranked, 2])]
+    both = both[both["generator"].isin(parts.loc[reranked, 2])]
+    order = {name: place for place, name in enumerate(dict.fromkeys(both["generator"]))}
+    where = both["dataset"].map({name: place for place, name in enumerate(dict.fromkeys(both["dataset"]))})
+    return both.iloc[np.lexsort((both["generator"].map(order), where.astype(int)))]
 
 
 def reranking_table(ranks: pd.DataFrame, metrics: list[str], tested: str = "NDCG@10") -> pd.DataFrame:
