@@ -29,7 +29,7 @@ def test_it_runs_from_any_folder_and_writes_what_it_promises(notebook, tmp_path)
     assert (figures / "README.md").exists()
 
 
-OPTIONAL = {"protocol/table3_published"}  # only where real benchmarks are configured
+OPTIONAL = {"protocol/table3_published", "persona4rec/table4_profiles"}  # only where real data are configured
 
 
 @pytest.mark.notebook
