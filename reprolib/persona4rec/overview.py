@@ -10,7 +10,7 @@ from reprolib.persona4rec.offline import Offline
 from reprolib.persona4rec.texts import aspects_text
 from reprolib.text import encode
 
-COMPARED = 60  # items whose personas are compared with each other
+COMPARED = 40  # items whose personas are compared with each other
 
 
 def worked_example(offline: Offline, reviews: list[str]) -> pd.DataFrame:
