@@ -28,6 +28,7 @@ from reprolib.persona4rec.rows import (
     unpack,
 )
 
+FEW = 1000  # items that one thread scores before others would have woken up
 NOTHING = SEPARATOR * (len(TEXTS) - 1)
 
 
@@ -87,7 +88,11 @@ class PersonaIndex:
     @classmethod
     def load(cls, folder: str | Path, mmap: bool = True) -> "PersonaIndex":
         """The index of a folder written by `save`; with mmap, vectors stay on disk until a request reads them."""
-        return cls(**store.load(folder, mmap))
+        import pyarrow as pa
+
+        index = cls(**store.load(folder, mmap))
+        pa.default_memory_pool().release_unused()  # the texts were held twice while they were packed
+        return index
 
     def save(self, folder: str | Path) -> Path:
         """Write the index, with its graph where it has one, in place of an older one in that folder."""
@@ -176,7 +181,10 @@ class PersonaIndex:
         candidates = self.catalogue if exact else self._near(user_vector, k + len(without))
         if len(without):
             candidates = np.setdiff1d(candidates, np.asarray(without, np.int64))
-        scores, best = (x[0] for x in self.score_many(user_vector[None], candidates[None]))
+        if len(candidates) < FEW:
+            scores, best = self.score(user_vector, candidates)
+        else:
+            scores, best = (x[0] for x in self.score_many(user_vector[None], candidates[None]))
         if len(scores) > k:
             top = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
             candidates, scores, best = candidates[top], scores[top], best[top]
