@@ -45,8 +45,13 @@ class CausalLM:
         return sum(t.numel() * t.element_size() for t in held) / 1e9
 
     def ids(self, text: str, most: int) -> list[int]:
-        """Token ids, the last `most` of them."""
+        """Token ids of a continuation, the last `most` of them."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"][-most:]
+
+    def prompt_ids(self, text: str, most: int) -> list[int]:
+        """Token ids of a beginning: the model's own first token, where it has one, and the last others that fit."""
+        first = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
+        return first + self.ids(text, most - len(first))
 
 
 def open_lm(name: str, texts: Sequence[str], *, rank: int = 8, alpha: int = 16, seed: int = 0, max_tokens: int = 512,
@@ -132,7 +137,7 @@ def train_lm(lm: CausalLM, prompts: Sequence[str], answers: Sequence[str], *, ep
 def _row(lm: CausalLM, prompt: str, answer: str) -> tuple[list[int], int]:
     """(token ids, where the answer begins); the prompt loses its beginning where both do not fit."""
     end = [*lm.ids(answer, lm.max_tokens // 2), lm.tokenizer.eos_token_id]
-    start = lm.ids(prompt, lm.max_tokens - len(end))
+    start = lm.prompt_ids(prompt, lm.max_tokens - len(end))
     return start + end, len(start)
 
 
@@ -173,7 +178,7 @@ def choice_scores(lm: CausalLM, prompts: Sequence[str], choices: Sequence[str], 
     from tqdm.auto import tqdm
 
     spelled = choice_tokens(lm, choices)
-    rows = [lm.ids(prompt, lm.max_tokens) for prompt in prompts]
+    rows = [lm.prompt_ids(prompt, lm.max_tokens) for prompt in prompts]
     order = np.argsort([len(row) for row in rows], kind="stable")
     scores = np.empty((len(rows), len(choices)), np.float32)
     lm.model.eval()
@@ -213,7 +218,7 @@ def generate(lm: CausalLM, prompts: Sequence[str], *, most: int = 48, batch_size
     """Greedy continuations of at most `most` tokens, without the end token."""
     from tqdm.auto import tqdm
 
-    rows = [lm.ids(prompt, lm.max_tokens - most) for prompt in prompts]
+    rows = [lm.prompt_ids(prompt, lm.max_tokens - most) for prompt in prompts]
     order, texts = np.argsort([len(row) for row in rows], kind="stable"), [""] * len(rows)
     lm.model.eval()
     starts = range(0, len(rows), batch_size)

@@ -36,6 +36,9 @@ def reranked_by(make: Callable[..., Reranker], split: Split, seed: int, progress
 
     first = first_stage(generator, split, seed, generator_epochs)
     found = lists(split, "test", first, k)
+    if not len(found.rows):
+        raise ValueError(f"no list of {generator} on {split.name} holds a held-out item: there is nothing to rerank; "
+                         "train the generator longer, or use more candidates")
     made = make(split, found, seed, progress, **options)
     return Trained(first.vectors, made.parameters, made.seconds, made.history, report=made.report,
                    reranked=lambda: (found.candidates, found.rerank(made.score)))

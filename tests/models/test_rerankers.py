@@ -296,6 +296,13 @@ def test_scores_and_texts_do_not_depend_on_what_shares_the_batch(tuned):
     assert set(said) <= {"yes", "no"}
 
 
+def test_a_long_prompt_loses_its_beginning_but_never_the_models_first_token(tuned, monkeypatch):
+    lm, _ = tuned
+    assert lm.prompt_ids("red blue green", 2) == lm.ids("blue green", 2)
+    monkeypatch.setattr(lm.tokenizer, "bos_token", "[END]")
+    assert lm.prompt_ids("red blue green", 2) == [lm.tokenizer.eos_token_id, *lm.ids("green", 1)]
+
+
 def test_a_model_without_a_token_for_a_choice_says_so(tuned):
     with pytest.raises(ValueError, match="no single token for 'Perhaps'"):
         choice_scores(tuned[0], ["x"], ("Yes", "Perhaps"))
@@ -371,6 +378,18 @@ def test_the_index_holds_what_the_lists_need_and_no_more():
     assert set(kept.personas["item"]) == set(np.unique(found.candidates[found.rows]))
     with pytest.raises(ValueError, match="reads is 'reviews'"):
         needed(offline(split), found, "reviews")
+
+
+def test_a_generator_that_finds_nothing_is_an_error_that_says_so(monkeypatch):
+    from reprolib.persona4rec import rerank
+
+    split = leave_one_out(groups(n_users=40), "groups")
+    users = torch.zeros(split.n_users, split.n_items + 1)
+    users[torch.arange(split.n_users), torch.from_numpy(split.item[split.test])] = -1  # the held-out item comes last
+    blind = Trained(lambda stage: (users[split.held_out(stage)[0]], torch.eye(split.n_items + 1)), 0)
+    monkeypatch.setattr(rerank, "first_stage", lambda *args: blind)
+    with pytest.raises(ValueError, match="no list of BPR-MF on groups holds a held-out item"):
+        rerank.reranked_by(rerank.make_zs_llm, split, 0, False, "BPR-MF", 5, 3, annotator="embedded", shuffle=False)
 
 
 def test_a_rerankers_run_stores_its_ranks_and_its_report(tmp_path, monkeypatch):
