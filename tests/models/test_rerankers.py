@@ -1,4 +1,6 @@
+import copy
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -296,11 +298,12 @@ def test_scores_and_texts_do_not_depend_on_what_shares_the_batch(tuned):
     assert set(said) <= {"yes", "no"}
 
 
-def test_a_long_prompt_loses_its_beginning_but_never_the_models_first_token(tuned, monkeypatch):
+def test_a_long_prompt_loses_its_beginning_but_never_the_models_first_token(tuned):
     lm, _ = tuned
+    begun = replace(lm, tokenizer=copy.deepcopy(lm.tokenizer))
+    begun.tokenizer.bos_token = "[END]"
     assert lm.prompt_ids("red blue green", 2) == lm.ids("blue green", 2)
-    monkeypatch.setattr(lm.tokenizer, "bos_token", "[END]")
-    assert lm.prompt_ids("red blue green", 2) == [lm.tokenizer.eos_token_id, *lm.ids("green", 1)]
+    assert begun.prompt_ids("red blue green", 2) == [lm.tokenizer.eos_token_id, *lm.ids("green", 1)]
 
 
 def test_a_model_without_a_token_for_a_choice_says_so(tuned):
