@@ -82,7 +82,8 @@ def latency(rerank: Callable, users: np.ndarray, candidates: np.ndarray, warm: i
 def on_device(index: PersonaIndex, device: str) -> Callable:
     """`index.rerank` with the vectors in a torch device's memory ("cuda"), the same answer; texts stay on the CPU.
 
-    Each request moves its row numbers to the device and the scores back, which is most of its time on a GPU.
+    Each request moves its row numbers to the device and the scores back, which is most of its time on a GPU. For an
+    index as it was built or loaded: later updates are not seen.
     """
     import torch
 
@@ -92,14 +93,14 @@ def on_device(index: PersonaIndex, device: str) -> Callable:
 
     def rerank(user: int, candidates, k: int | None = None) -> list[dict]:
         begin, end = index._begin[candidates], index._end[candidates]
-        at = begin[:, None] + np.arange((end - begin).max())
+        at = begin[:, None] + np.arange(max(1, (end - begin).max()))
         inside = torch.from_numpy(at < end[:, None]).to(device)
         first, last = index._user_begin[user], index._user_end[user]
         first = max(first, last - index.length)
         vector = torch.nn.functional.normalize(weights[first - last :] @ history[first:last], dim=0)
         scores = rows[torch.from_numpy(np.minimum(at, len(rows) - 1)).to(device)] @ vector
         top, place = scores.masked_fill(~inside, -torch.inf).max(1)
-        scores, best = top.float().cpu().numpy(), begin + place.cpu().numpy()
+        scores, best = top.float().cpu().numpy(), np.where(end > begin, begin + place.cpu().numpy(), -1)
         order = np.argsort(-scores, kind="stable")[:k]
         return index.answer(candidates[order], scores[order], best[order])
 

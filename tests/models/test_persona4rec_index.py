@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from reprolib.data.corpus import DataError
+from reprolib.persona4rec import measure, online
 from reprolib.persona4rec.index import PersonaIndex
 
 DIRECTIONS = {"north": (1, 0, 0), "east": (0, 1, 0), "up": (0, 0, 1), "north-east": (3, 4, 0), "": (9, 9, 9)}
@@ -286,3 +287,68 @@ def test_a_folder_with_other_things_is_not_overwritten_and_an_index_is(tmp_path)
     assert json.loads((tmp_path / "index/index.json").read_text())["length"] == 10
     with pytest.raises(DataError, match="expected a folder written by"):
         PersonaIndex.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_torch_path_gives_the_answer_of_the_index(half):
+    index = random_index(half=half)[0]
+    on_cpu = measure.on_device(index, "cpu")
+    for user, candidates in zip(*measure.requests(index, 5, 12, seed=1), strict=True):
+        ours, theirs = index.rerank(int(user), candidates), on_cpu(int(user), candidates)
+        np.testing.assert_allclose([a["score"] for a in theirs], [a["score"] for a in ours], atol=5e-3)
+        if not half:
+            assert [a["name"] for a in theirs] == [a["name"] for a in ours]
+
+
+def test_a_synthetic_catalogue_has_items_whose_personas_are_alike_and_users_with_a_taste():
+    index = measure.synthetic(600, 64, personas=3, users=20, seed=1)
+    rows = index.compact()["vectors"].reshape(600, 3, 64)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=2), 1, atol=1e-5)
+    same = (rows[:, 0] * rows[:, 1]).sum(1).mean()
+    other = (rows[:-1, 0] * rows[1:, 1]).sum(1).mean()
+    assert same == pytest.approx(0.5, abs=0.03)
+    assert other < 0.2
+    assert index.sizes()["users"] == 20
+    again = measure.synthetic(600, 64, personas=3, users=20, seed=1)
+    assert again.rerank(3, [5, 6, 7]) == index.rerank(3, [5, 6, 7])
+
+
+def test_recall_is_measured_against_exact_search():
+    """A graph that holds no row of the best item cannot find it."""
+    pytest.importorskip("usearch")
+    index = measure.synthetic(40, 16, personas=2, users=1)
+    index.build_graph(threads=1)
+    found = measure.recall_and_speed(index, [200], k=5, queries=3)
+    assert found["recall@5"].tolist() == [1.0, 1.0]
+    index.graph.remove(int(index.recommend(index.user_vector(0), 1)[0][0]))
+    assert measure.recall_and_speed(index, [200], k=5, queries=3)["recall@5"].tolist() == pytest.approx([1.0, 0.8])
+
+
+def test_latency_counts_every_request_but_those_that_warm_up():
+    asked = []
+    times = measure.latency(lambda user, wanted: asked.append((user, len(wanted))), np.array([3, 4, 5]),
+                            np.zeros((3, 7), int), warm=2)
+    assert asked == [(3, 7), (4, 7), (3, 7), (4, 7), (5, 7)]
+    assert len(times) == 3
+    assert (times >= 0).all()
+
+
+def test_table_7_takes_the_papers_number_of_the_same_system_and_device():
+    theirs = pd.DataFrame([("Table 7", "PERSONA4REC", "latency ms", 0.52, "CPU"),
+                           ("Table 7", "PERSONA4REC", "latency ms", 0.75, "GPU"),
+                           ("Table 7", "PERSONA4REC", "memory GB", 0.1, "GPU"),
+                           ("Table 7", "TALLRec", "latency ms", 979.0, "single A6000 GPU"),
+                           ("Table 4", "TALLRec", "latency ms", 1.0, "")],
+                          columns=["table", "system", "metric", "value", "note"])
+    rows = [online.latency_row(system, runs, where, np.array([1.0, 2.0, 9.0]), 0.5) for system, runs, where in
+            [("ZS-LLM", f"embedded, {online.NO_LM}", "CPU"), ("TALLRec", "x", "CPU, 2 threads"),
+             ("PERSONA4REC", "x", "CPU, one core"), ("PERSONA4REC", "x", "GPU, any")]]
+    table = online.beside_published(rows, theirs)
+    np.testing.assert_array_equal(table["paper ms"], [np.nan, 979.0, 0.52, 0.75])
+    np.testing.assert_array_equal(table["paper GB"], [np.nan, np.nan, 0.1, 0.1])
+    assert table["ms"].tolist() == [4.0] * 4
+    one = online.comparison(table).set_index("system")
+    assert one.loc["TALLRec", "ms here"] == 2
+    assert np.isnan(one.loc["ZS-LLM", "ms here"])
+    assert np.isnan(one.loc["RankVicuna", "paper ms"])
+    assert one.loc["PERSONA4REC", "paper ms"] == 0.52
