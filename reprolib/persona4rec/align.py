@@ -1,7 +1,7 @@
 """Alignment (Eq. 5): a judge reads what a user did before and says which persona of the chosen item fits.
 
-The label is what the judge said. An answer whose reasoning argues for another persona is asked again by the task; where
-it stays so, the pair is left out. It is never replaced by a default.
+The label is what the judge said. An answer whose reasoning names another persona is asked again by the task; where
+reasoning and label still disagree, the pair is left out. It is never replaced by a default.
 """
 
 import re
@@ -19,18 +19,19 @@ from reprolib.persona4rec.offline import Asking, Offline
 from reprolib.persona4rec.texts import aspects_text
 
 READ = 6  # earlier events that the judge reads, the latest
-COLUMNS = ["user", "item", "earlier", "persona", "reasoning", "consistent"]
+COLUMNS = ["user", "item", "earlier", "persona", "reasoning"]
 
 
 def align(offline: Offline, split: Split | None = None, *, stage: str = "train", per_user: int = 5,
           users: Sequence[int] | None = None, annotator: str = "embedded", cache: str | Path | None = None,
           progress: bool = True) -> pd.DataFrame:
-    """user, item, earlier (events of the user before), persona, reasoning, consistent: one row per answered pair.
+    """user, item, earlier (events of the user before), persona, reasoning: one row per usable answer.
 
     stage     "train": the latest `per_user` training interactions that have an earlier one and whose item has personas;
               "valid": each user's validation item, for which `split` is needed: its code is read, never its review
     users     only these users' pairs; None: everybody's
-    The profile is the user's earlier training events. `frame.attrs` holds how many pairs were asked and lost.
+    The profile is the user's earlier training events. `frame.attrs` holds how many pairs were asked and lost (no
+    answer, or one that contradicts itself).
     """
     if stage == "train":
         cases = training_cases(offline, per_user)
@@ -49,10 +50,9 @@ def align(offline: Offline, split: Split | None = None, *, stage: str = "train",
     rows = []
     for case, question, answer in zip(cases.itertuples(index=False), given, ask("persona4rec/selection", given),
                                       strict=True):
-        if answer is not None:
-            names = {p["id"]: p["name"] for p in question["personas"]}
-            rows.append((*case, int(answer.persona_id.removeprefix("P")), answer.reasoning,
-                         is_consistent(answer.reasoning, answer.persona_id, names)))
+        names = {p["id"]: p["name"] for p in question["personas"]}
+        if answer is not None and is_consistent(answer.reasoning, answer.persona_id, names):
+            rows.append((*case, int(answer.persona_id.removeprefix("P")), answer.reasoning))
     pairs = pd.DataFrame(rows, columns=COLUMNS)
     pairs.attrs |= {"asked": len(cases), "lost": len(cases) - len(pairs), "calls": ask.calls}
     return pairs

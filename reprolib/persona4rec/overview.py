@@ -76,8 +76,9 @@ def distinctness(offline: Offline, *, cache=None) -> tuple[float, float]:
 
 
 def label_statistics(aligned: Mapping[str, tuple[Offline, pd.DataFrame]]) -> pd.DataFrame:
-    """One row per named (offline stage, pairs of `align`): are the labels what the judge said, and do they vary?
+    """One row per named (offline stage, pairs of `align`): how many answers gave a label, and do labels vary?
 
+    left out         no answer, or one whose reasoning argues for another persona
     first persona %  pairs labelled with persona 1; by chance % is what a judge without preference would give
     """
     rows = []
@@ -85,8 +86,8 @@ def label_statistics(aligned: Mapping[str, tuple[Offline, pd.DataFrame]]) -> pd.
         counts = offline.personas.groupby("item").size()
         options = pairs["item"].map(counts).to_numpy()
         rows.append({
-            "data": name, "annotator": offline.annotator, "asked": pairs.attrs.get("asked", len(pairs)),
-            "answered": len(pairs), "consistent %": 100 * pairs["consistent"].mean(),
+            "data": name, "annotator": offline.annotator, "asked": pairs.attrs["asked"], "labels": len(pairs),
+            "left out": pairs.attrs["lost"],
             "first persona %": 100 * (pairs["persona"] == 1).mean(), "by chance %": 100 * (1 / options).mean(),
         })  # fmt: skip
     return pd.DataFrame(rows)

@@ -225,10 +225,12 @@ def test_the_judge_reads_earlier_events_only(made, cache, monkeypatch):
         assert given.target == titles[pair.item]
 
 
-def test_a_label_that_contradicts_its_reasoning_is_left_out_and_replaced_by_nothing(made, cache, monkeypatch):
+@pytest.mark.parametrize("reasoning", ["Clearly {}.", "The first. Selection: 2. item_P2"])
+def test_a_label_that_contradicts_its_reasoning_is_left_out_and_replaced_by_nothing(
+        made, cache, monkeypatch, reasoning):
     _, told, _ = made
     said = Scripted({"persona4rec/selection": lambda g: Selection(
-        reasoning=f"Clearly {g.personas[-1].name}.", persona_id="P1")}, "contradicting", cache)
+        reasoning=reasoning.format(g.personas[-1].name), persona_id="P1")}, f"contradicting {reasoning}", cache)
     monkeypatch.setattr(aligning, "open_llm", lambda *args, **kwargs: said)
     pairs = align(told, cache=cache, progress=False)
     assert len(pairs) == 0
@@ -412,9 +414,10 @@ def test_personas_that_say_the_same_are_not_distinct(cache):
 
 def test_labels_are_counted_beside_chance():
     told = by_hand(["one", "two"], [(1, 1, "p"), (1, 2, "q"), (2, 1, "r"), (2, 2, "s"), (2, 3, "t"), (2, 4, "u")])
-    pairs = pd.DataFrame({"user": 0, "item": [1, 2], "persona": [1, 3], "consistent": [True, False]})
+    pairs = pd.DataFrame({"user": 0, "item": [1, 2], "persona": [1, 3]})
+    pairs.attrs |= {"asked": 5, "lost": 3}
     row = label_statistics({"toy": (told, pairs)}).iloc[0]
-    assert (row["first persona %"], row["by chance %"], row["consistent %"]) == (50, 37.5, 50)
+    assert (row["first persona %"], row["by chance %"], row["left out"]) == (50, 37.5, 3)
 
 
 def test_the_worked_example_shows_a_review_behind_its_persona(made):
