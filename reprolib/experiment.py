@@ -195,7 +195,8 @@ def collect(digests: dict[Run, str], store: Path, failures: list[Failure]) -> Gr
         tables.append(pd.read_parquet(path))
         cost.append({"system": run.name, "dataset": run.dataset, "direction": tables[-1]["direction"].iloc[0],
                      "seed": run.seed} | {k: info[k] for k in ("parameters", "train_seconds", "seconds", "coverage@10")}
-                    | {"epochs": info["history"][-1]["epoch"] if info["history"] else 0, "digest": digest}
+                    | {"epochs": info["history"][-1]["epoch"] if info["history"] else 0, "digest": digest,
+                       "validation": max((row.get("NDCG@10", 0.0) for row in info["history"]), default=0.0)}
                     | {k: info[k] for k in REPORTED if k in info})
     ranks = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return Grid(ranks, pd.DataFrame(cost), failures)
@@ -219,9 +220,7 @@ def code_digest(system: str) -> str:
     """
     from reprolib.evaluate import metrics
 
-    function = inspect.getsource(SYSTEMS[system][0])  # of a sequence model: what builds it
-    if hasattr(SYSTEMS[system][0], "__wrapped__"):
-        function += inspect.getsource(train_model)
+    function = _source(system)
     total = hashlib.sha256((function + inspect.getsource(metrics.value) + inspect.getsource(metrics.parse)).encode())
     evaluation = "from reprolib.evaluate.table import rank_table"
     if "generator" in options_of(system):
@@ -230,6 +229,12 @@ def code_digest(system: str) -> str:
     for path in sorted(_imported(function) | _imported(evaluation)):
         total.update(path.read_bytes())
     return total.hexdigest()[:16]
+
+
+def _source(system: str) -> str:
+    """Source of a system's function; of a sequence model: of what builds it and of what trains it."""
+    function = SYSTEMS[system][0]
+    return inspect.getsource(function) + (inspect.getsource(train_model) if hasattr(function, "__wrapped__") else "")
 
 
 def _imported(source: str, found: frozenset = frozenset()) -> frozenset[Path]:

@@ -20,6 +20,7 @@ from reprolib.evaluate.ranking import full_rank
 from reprolib.nn.losses import binary_loss, pairwise_loss, softmax_loss
 
 LOSSES = ("bce", "bpr", "ssm")
+ROOM = 2**22  # attention weights that encoding computes at a time
 VALID_USERS = 10_000  # early stopping looks at no more users than this, as the original SASRec does
 
 
@@ -87,7 +88,7 @@ def _epoch(model, train, split, sampler, optimiser, loss, batch_size, negatives,
     model.train()
     step = getattr(model, "training_step", lambda batch, table: (model.states(batch, table), 0.0))
     total, steps = 0.0, 0
-    batches = list(train.epoch(batch_size, rng))
+    batches = [part for rows in train.epoch(batch_size, rng) for part in rows.split(_most(train, rows))]
     if sampler:
         # one draw for the whole epoch, in the order in which the labels are met
         rows = torch.cat(batches)
@@ -144,11 +145,22 @@ def encode(model: nn.Module, batches: Batches, rows: np.ndarray | None = None) -
     chosen = np.arange(len(batches)) if rows is None else rows
     order = np.argsort(batches.longest[chosen], kind="stable")
     queries = table.new_empty(len(chosen), table.shape[1])
-    for part in np.array_split(order, max(1, -(-len(order) // 1024))):
+    for part in _chunks(order, batches.longest[chosen][order]):
         batch = batches.batch(torch.from_numpy(chosen[part]).to(batches.device))
         state = model.states(batch, table)
         queries[torch.from_numpy(part).to(table.device)] = state[torch.arange(len(part)), batch.n - 1]
     return queries, table.detach()
+
+
+def _most(batches: Batches, rows: torch.Tensor) -> int:
+    """Rows of one step: all but where sequences are so long that their attention would take gigabytes."""
+    return max(1, ROOM // (2 * int(batches.longest[rows.cpu().numpy()].max()) ** 2))
+
+
+def _chunks(order: np.ndarray, longest: np.ndarray) -> list[np.ndarray]:
+    """Parts of `order` of at most 1,024 rows and about ROOM attention weights; `longest` rises."""
+    filled = np.floor(np.cumsum(np.maximum(longest, 1) ** 2 / ROOM + 1 / 1024))
+    return np.split(order, np.flatnonzero(np.diff(filled)) + 1)
 
 
 def pick_device(device: str) -> torch.device:

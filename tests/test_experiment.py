@@ -1,5 +1,4 @@
 import dataclasses
-import inspect
 import os
 import signal
 import subprocess
@@ -55,7 +54,7 @@ def test_another_option_seed_or_code_is_another_cell(monkeypatch):
 
 
 def test_the_code_that_matters_is_what_a_system_imports():
-    source = inspect.getsource(experiment.SYSTEMS["SASRec"][0])
+    source = experiment._source("SASRec")
     names = {p.relative_to(Path(experiment.__file__).parent).as_posix() for p in experiment._imported(source)}
     assert {"baselines/sasrec.py", "nn/encoder.py", "train.py", "data/batches.py", "data/split.py"} <= names
     assert not {"baselines/bpr_mf.py", "evaluate/metrics.py", "report/tables.py"} & names

@@ -58,7 +58,7 @@ def test_a_loss_that_explodes_is_said():
 
 
 def test_an_unknown_loss_is_refused():
-    with pytest.raises(ValueError, match="use one of bce, ssm"):
+    with pytest.raises(ValueError, match="use one of bce, bpr, ssm"):
         fit(small(), SPLIT, loss="mse")
 
 

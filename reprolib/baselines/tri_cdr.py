@@ -101,16 +101,17 @@ class Facts(nn.Module):
         """(B, T, d): q (B, T, d) over facts (B, S, d) up to `pointer` (B, T); zeros where there is none."""
         mask = readable(pointer, facts.shape[1])
         by_query, by_fact = self.query(q) + self.mean(mean), self.fact(facts)
-        row, step, place = mask.nonzero(as_tuple=True)
-        at_query, at_fact = row * q.shape[1] + step, row * facts.shape[1] + place
+        pair = mask.flatten().nonzero()[:, 0]
+        at_query = (pair // mask.shape[2]).int()
+        at_fact = (pair // mask[0].numel() * mask.shape[2] + pair % mask.shape[2]).int()
         flat = [x.flatten(0, 1) for x in (q, facts, by_query, by_fact)]
-        parts = [checkpoint(self.score, *flat, a, b, use_reentrant=False) if len(at_query) > PAIRS and self.training
+        parts = [checkpoint(self.score, *flat, a, b, use_reentrant=False) if len(at_query) > PAIRS
                  else self.score(*flat, a, b) for a, b in zip(at_query.split(PAIRS), at_fact.split(PAIRS), strict=True)]
         scores = facts.new_zeros(mask.shape).masked_scatter(mask, torch.cat(parts))
         return masked_softmax(scores, mask) @ facts
 
     def score(self, q, facts, by_query, by_fact, at_query, at_fact) -> Tensor:
         """(P,) scores of the pairs (query row, fact row)."""
-        pair = F.embedding(at_query, q) * F.embedding(at_fact, facts)
+        pair = F.embedding(at_query, q) * F.embedding(at_fact, facts)  # (P, d)
         hidden = self.product(pair) + F.embedding(at_query, by_query) + F.embedding(at_fact, by_fact)
         return self.outer(self.second(self.inner(self.first(hidden))))[:, 0]

@@ -61,36 +61,38 @@ class SemaCDR(nn.Module):
 
     def item_table(self) -> Tensor:
         """(n_items + 1, d) vectors that are scored (equation 12)."""
-        return self.item.weight if self.score == "id" else self.graphs()[0]
+        return self.item.weight if self.score == "id" else self.within()
 
-    def graphs(self) -> tuple[Tensor, Tensor, Tensor]:
-        """h^S and h^T in one table, h^mix of items, and W e of the mixed graph; (n_items + 1, d) each (eq. 4 to 6)."""
-        e = self.views.joined(self.item.weight)
-        within = F.leaky_relu(self.among_items(self.gcn["within"](e)))
-        own = F.linear(e, self.gcn["mix"].weight)
-        mixed = F.leaky_relu(own / self.degree[:, None] + self.met_by(self.user.weight) + self.gcn["mix"].bias)
-        return within, mixed, own
+    def within(self) -> Tensor:
+        """(n_items + 1, d): h^S and h^T in one table (equations 4 and 5)."""
+        gcn = self.gcn["within"]
+        return F.leaky_relu(self.among_items(self.views.project(self.item.weight, gcn)) + gcn.bias)
+
+    def across(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """h^mix of the merged items and of the user after each of them, from that event and the earlier ones;
+        (B, M, d) each (equation 6)."""
+        nodes, place = batch.mix.unique(return_inverse=True)
+        e = self.views.project(self.item.weight, self.gcn["mix"], nodes)
+        degree, bias = self.degree[nodes, None], self.gcn["mix"].bias
+        items = F.leaky_relu(e / degree + self.met_by.rows(self.user.weight, nodes) + bias)
+        met = torch.arange(2, batch.mix.shape[1] + 2, device=e.device)[:, None]  # events so far, and a loop
+        told = F.embedding(place, e / degree.sqrt()).cumsum(1)
+        users = F.leaky_relu(self.user(batch.user)[:, None] / met + told / met.sqrt() + bias)
+        return F.embedding(place, items), users
 
     def states(self, batch: Batch, table: Tensor) -> Tensor:
         """(B, T, d): z^final at each target position (equations 7 to 11)."""
         p = self.dropout if self.training else 0.0
-        within, mixed, own = self.graphs()
+        within, (items, users) = self.within(), self.across(batch)
         target = self.encoder["target"](F.embedding(batch.tgt, within), batch.tgt_age)
         fused = target
         if self.cross:
             source = self.encoder["source"](F.embedding(batch.src, within), batch.src_age)
             q, k, v = (f(x) for f, x in zip(self.cross, (target, source, source), strict=True))
             fused = target + dropout(attend(q, k, v, readable(batch.src_ptr, batch.src.shape[1])), p)
-        merged = at(self.encoder["mix"](F.embedding(batch.mix, mixed), batch.mix_age), batch.mix_ptr)
+        merged = self.encoder["mix"](items, batch.mix_age)
         alpha, beta, gamma = self.fusion
-        return alpha * fused + beta * merged + gamma * at(self.user_so_far(batch, own), batch.mix_ptr)
-
-    def user_so_far(self, batch: Batch, own: Tensor) -> Tensor:
-        """(B, M, d): h_u of equation 6 after each merged event, from that event and the earlier ones."""
-        degree = torch.arange(2, batch.mix.shape[1] + 2, device=own.device)[:, None]  # with the user's own loop
-        told = F.embedding(batch.mix, own / self.degree[:, None].sqrt()).cumsum(1)
-        u = self.user(batch.user)[:, None]
-        return F.leaky_relu(u / degree + told / degree.sqrt() + self.gcn["mix"].bias)
+        return alpha * fused + at(beta * merged + gamma * users, batch.mix_ptr)
 
     def training_step(self, batch: Batch, table: Tensor) -> tuple[Tensor, Tensor]:
         """States (B, T, d) and λ (L¹_c + L²_c) (equation 14)."""

@@ -40,19 +40,32 @@ class Views(nn.Module):
         self.mix = nn.Linear(len(use) * dim, dim) if mixed else None
         xavier(self)
 
-    def view(self, name: str, items: Tensor) -> Tensor:
+    def view(self, name: str, items: Tensor | slice) -> Tensor:
         """(N, d): the view "inn" or "agn" of the item codes (N,)."""
         if name == "inn":
             return self.inner(self.text[items])
         return self.agnostic(torch.einsum("nkm,kmw->nkw", self.share[items], self.label).flatten(1))
 
-    def joined(self, ids: Tensor) -> Tensor:
-        """(n_items + 1, views d): e^ID ⊕ e^inn ⊕ e^agn of all items, as far as they exist; `ids` (n_items + 1, d)."""
-        everything = slice(None)
-        return torch.cat([ids if name == "id" else self.view(name, everything) for name in self.use], 1)
+    def project(self, ids: Tensor, layer: nn.Linear, items: Tensor | slice = slice(None)) -> Tensor:
+        """(N, d): W (e^ID ⊕ e^inn ⊕ e^agn), without the bias, of all items or of some; `ids` (n_items + 1, d).
+
+        Up to here everything is linear, so the layers are multiplied before they meet the items: a third of the work.
+        """
+        total = 0.0
+        for name, W in zip(self.use, layer.weight.chunk(len(self.use), 1), strict=True):  # (d, d) each
+            if name == "id":
+                total = total + ids[items] @ W.T
+            elif name == "inn":
+                total = total + F.linear(self.text[items], W @ self.inner.weight, W @ self.inner.bias)
+            else:
+                K, M, width = self.label.shape
+                labels = self.label @ self.agnostic.weight.view(-1, K, width).permute(1, 2, 0)  # (K, M, d)
+                share = self.share[items].flatten(1)
+                total = total + F.linear(share, W @ labels.view(K * M, -1).T, W @ self.agnostic.bias)
+        return total
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.mix(self.joined(ids))
+        return self.project(ids, self.mix) + self.mix.bias
 
     def contrast(self, ids: Tensor) -> Tensor:
         """λ (L_c(e^ID, e^agn) + L_c(e^inn, e^agn)) with the mean over items, not the sum; 0 where a view is missing."""
