@@ -63,7 +63,7 @@ def bpr_mf(split: "Split", seed: int, progress: bool, *, dim: int = 64, epochs: 
 
 
 def lightgcn(split: "Split", seed: int, progress: bool, *, dim: int = 64, layers: int = 3, epochs: int = 200,
-             patience: int = 5, every: int = 5, lr: float = 5e-3, reg: float = 0.01, batch_size: int = 2048) -> Trained:
+             patience: int = 5, every: int = 5, lr: float = 5e-3, reg: float = 1e-4, batch_size: int = 2048) -> Trained:
     """LightGCN on the target's events."""
     from reprolib.baselines.lightgcn import fit_lightgcn
 

@@ -51,10 +51,11 @@ class Vectors:
 
 
 def fit_lightgcn(split: Split, *, dim: int = 64, layers: int = 3, epochs: int = 200, patience: int = 5, every: int = 5,
-                 lr: float = 5e-3, reg: float = 1e-2, batch_size: int = 2048, seed: int = 0, device: str = "auto",
+                 lr: float = 5e-3, reg: float = 1e-4, batch_size: int = 2048, seed: int = 0, device: str = "auto",
                  progress: bool = True) -> Vectors:
     """Minimise -ln σ(e_u·e_i - e_u·e_j) + reg/2 |ego rows of the batch|² / batch, one uniform unseen j per event.
 
+    reg, lr          reg as published; lr is five times the published 1e-3, for fewer epochs
     every, patience  validate NDCG@10 every so many epochs, stop after `patience` validations without a rise
     """
     from tqdm.auto import tqdm
