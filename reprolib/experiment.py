@@ -25,7 +25,8 @@ from reprolib.persona4rec.systems import GENERATORS
 from reprolib.sequential import train_model
 from reprolib.systems import SYSTEMS, nearest, options_of, train
 
-REPORTED = ("annotator", "llm_calls", "latency_ms", "memory_gb")  # what only some systems report of a run
+# what only some systems report of a run
+REPORTED = ("annotator", "llm_calls", "latency_ms", "memory_gb", "alpha", "beta", "gamma")
 FORMAT = 2  # of a stored cell; a cell of another format is recomputed
 UNRELATED = ("data.corpus", "data.prepare", "data.datasets", "evaluate.metrics", "systems", "sequential",
              "cache", "llm")

@@ -46,6 +46,10 @@ class C2DSR(nn.Module):
         xavier(self)
         self.views = views
 
+    def report(self) -> dict:
+        """Who wrote the texts that the model reads, if it reads any."""
+        return self.views.report if self.views else {}
+
     def item_table(self) -> Tensor:
         """(n_items + 1, d) output weights W."""
         return self.head.weight

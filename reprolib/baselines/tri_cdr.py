@@ -43,6 +43,10 @@ class TriCDR(nn.Module):
             self.item.weight[0] = 0
         self.views = views
 
+    def report(self) -> dict:
+        """Who wrote the texts that the model reads, if it reads any."""
+        return self.views.report if self.views else {}
+
     def reader(self) -> Tensor:
         """(n_items + 1, d) vectors that are read."""
         return self.views(self.item.weight) if self.views else self.item.weight

@@ -59,6 +59,10 @@ class SemaCDR(nn.Module):
         rest = [p for p in self.parameters() if id(p) not in own]
         return [{"params": semantic, "lr": self.lr_semantic}, {"params": rest}] if semantic else [{"params": rest}]
 
+    def report(self) -> dict:
+        """Who wrote the texts, and the fusion weights."""
+        return self.views.report | dict(zip(("alpha", "beta", "gamma"), self.fusion.tolist(), strict=True))
+
     def item_table(self) -> Tensor:
         """(n_items + 1, d) vectors that are scored (equation 12)."""
         return self.item.weight if self.score == "id" else self.within()

@@ -28,6 +28,8 @@ class Views(nn.Module):
                  width: int = 16, mixed: bool = True):
         super().__init__()
         self.domains, self.use, self.weight, self.tau, self.sample = domains, use, weight, tau, sample
+        read = "inn" in use or "agn" in use
+        self.report = {"annotator": semantics.annotator, "llm_calls": semantics.calls} if read else {}
         share = torch.from_numpy(semantics.labels).float()  # (n_items + 1, K, M)
         self.register_buffer("share", share / share.sum(-1, keepdim=True).clamp(min=1), persistent=False)
         self.register_buffer("text", torch.from_numpy(semantics.inner), persistent=False)
