@@ -27,6 +27,7 @@ TABLE7 = ("Milliseconds of one request of 20 candidates: mean ± standard deviat
           "language model, vectors of an index. The causal LM called small was built and trained here on the task's "
           "own text.")
 NO_LM = "no language model"
+VARIED = ("users, 20 candidates each", "candidates of one user")
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,14 @@ def _like(part: pd.DataFrame, system: str, where: str) -> float:
 
 def scaling(index: PersonaIndex, found: dict[str, Rival], users: np.ndarray, items: np.ndarray, counts: list[int],
             lengths: list[int], repeats: int = 25, seed: int = 0) -> pd.DataFrame:
-    """Figure 4: system, varied ("users" or "candidates"), n, and ms of a whole call (of the index: median of repeats).
+    """Figure 4: system, what varies (VARIED), n, and ms of a whole call (of the index: median of repeats).
 
     Users wait in a row with 20 candidates each; or one user has n candidates. Users and items are drawn with
     repetition from those given. The index answers with explanations; TALLRec and EXP3RT with scores alone.
     """
     random, rows = np.random.default_rng(seed), []
     calls = {name: found[name].score for name in ("TALLRec", "EXP3RT")} | {"PERSONA4REC": _one_by_one(index)}
-    plan = [("users", n, n, 20) for n in counts] + [("candidates", n, 1, n) for n in lengths]
+    plan = [(VARIED[0], n, n, 20) for n in counts] + [(VARIED[1], n, 1, n) for n in lengths]
     for name, call in calls.items():
         call(random.choice(users, 1), random.choice(items, (1, 20)))
         for varied, n, who, wanted in plan:
@@ -157,25 +158,6 @@ def _one_by_one(index: PersonaIndex) -> Callable:
         return [index.rerank(user, wanted) for user, wanted in zip(users.tolist(), candidates, strict=True)]
 
     return call
-
-
-def scaling_figure(frame: pd.DataFrame):
-    """The two panels of Figure 4, both axes logarithmic."""
-    from reprolib.report import panels
-    from reprolib.report.figures import style_of
-
-    figure, axes = panels(2, width=8.5, height=3.4, sharey=True)
-    for axis, varied in zip(axes, ("users", "candidates"), strict=True):
-        for place, (name, part) in enumerate(frame[frame["varied"] == varied].groupby("system", sort=False)):
-            axis.plot(part["n"], part["ms"], label=name, markersize=4, **style_of(name, place))
-        axis.set(xscale="log", yscale="log",
-                 xlabel="users, 20 candidates each" if varied == "users" else "candidates of one user")
-        axis.set_xticks(sorted(frame["n"][frame["varied"] == varied].unique()))
-        axis.get_xaxis().set_major_formatter("{x:g}")
-        axis.minorticks_off()
-    axes[0].set_ylabel("milliseconds")
-    axes[0].legend(fontsize=8)
-    return figure
 
 
 def own_rows(index: PersonaIndex, n: int, where: str, runs: str, rerank: Callable | None = None) -> list[dict]:
