@@ -86,8 +86,9 @@ def runs(systems: Iterable[str], dataset: str, directions: str | list[str], seed
         *source, target = re.split("->|→", direction)
         for system, accepted in known.items():
             chosen = tuple(sorted((k, v) for k, v in options.items() if k in accepted))
+            name = label.format(system=system)
             cells += [Run(system, dataset, target, source[0] if source else None, seed, protocol, chosen,
-                          label.format(system=system)) for seed in seeds]
+                          "" if name == system else name) for seed in seeds]
     return cells
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reprolib.experiment import Grid, cell_digest, run_grid, runs
+from reprolib.experiment import Grid, Run, cell_digest, run_grid, runs
 
 
 def read_settings(texts: list[str]) -> list[dict[str, float]]:
@@ -36,3 +36,20 @@ def search(systems: list[str], dataset: str, direction: str, settings: list[str]
     best = table.loc[table.groupby("system")["validation NDCG@10"].idxmax()].set_index("system")["setting"]
     return table.pivot(index="system", columns="setting", values="validation NDCG@10").loc[systems, settings], \
         {system: read_settings([best[system]])[0] for system in systems}
+
+
+def chosen_runs(best: dict[str, dict], systems: list[str], pairs: list[str], seeds: list[int], **options) -> list[Run]:
+    """The runs of a grid in which every system has the setting that its search chose; `best` from `search`.
+
+    pairs  "DATASET DIRECTION DIRECTION ...", for example "world-quick/food-kitchen food->kitchen kitchen->food"
+    A variant "NAME + something" that was not searched takes the setting of NAME.
+    """
+    return [run for dataset, *directions in map(str.split, pairs) for system in systems
+            for run in runs([system], dataset, directions, seeds, **options | best[_searched(system, best)])]
+
+
+def _searched(system: str, best: dict[str, dict]) -> str:
+    name = system if system in best else system.split(" + ")[0]
+    if name not in best:
+        raise ValueError(f"no setting was searched for {system}; there are {', '.join(best)}")
+    return name

@@ -118,6 +118,28 @@ def against_best(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
     return frame.assign(p_holm=holm(frame["p_t"])) if len(frame) else frame
 
 
+def best_rival(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
+    """`ours` against the strongest other system of each direction.
+
+    Columns: the two means, the difference with its 95 % half-width, the relative gain in % with its bootstrap interval,
+    Cohen's d_z, p (paired t-test, Holm-corrected over the rows), users.
+    """
+    rows = []
+    for (dataset, direction), part in table.groupby(["dataset", "direction"], sort=False, observed=True):
+        values = user_values(part, metric)
+        if ours not in values or len(values.columns) < 2:
+            continue
+        rival = values.drop(columns=ours).mean().idxmax()
+        found = compare(values, ours, rival)
+        rows.append({"dataset": dataset, "direction": direction, "system": ours, "rival": rival,
+                     f"{metric} ours": found["a"], f"{metric} rival": found["b"], "difference": found["difference"],
+                     "difference ±": found["high"] - found["difference"], "gain %": found["relative"],
+                     "gain % low": found["relative_low"], "gain % high": found["relative_high"], "d_z": found["d_z"],
+                     "p": found["p_t"], "users": found["n"]})
+    frame = pd.DataFrame(rows)
+    return frame.assign(p=holm(frame["p"])) if len(frame) else frame
+
+
 def order_agreement(published: dict[str, float], measured: dict[str, float]) -> tuple[float, float, int]:
     """Kendall's tau-b between two orders of the systems that both have: (tau, p, number of systems)."""
     from scipy import stats

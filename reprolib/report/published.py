@@ -33,6 +33,15 @@ def statistics_beside(ours: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def paper_statistics(paper: str, datasets: list[str], data_dir: str | None = None) -> pd.DataFrame:
+    """The statistics that one paper prints, and those of the named data sets where they have the same domains."""
+    from reprolib.data.datasets import load_corpus
+    from reprolib.data.statistics import statistics
+
+    beside = statistics_beside(pd.concat([statistics(load_corpus(name, data_dir)[0]) for name in datasets]))
+    return beside[beside["paper"] == paper].drop(columns=["paper", "table"])
+
+
 def ranks_beside(ranks: pd.DataFrame) -> pd.DataFrame:
     """Published results (params/published/protocol.csv) beside ours, where the data set is the same.
 
@@ -48,6 +57,34 @@ def ranks_beside(ranks: pd.DataFrame) -> pd.DataFrame:
                         | {"published": row["value"], "ours": ours, "ours / published": ours / row["value"],
                            "source": row["source"]})
     return pd.DataFrame(rows)
+
+
+def paper_beside(full: pd.DataFrame, sampled: pd.DataFrame, paper: str, table: str, metrics: list[str]) -> pd.DataFrame:
+    """One row per (direction, system): our full ranking, our expected sampled metrics, and the published ones.
+
+    full, sampled  `summarise` of the same ranks, with and without sampled negatives
+    paper, table   which rows of params/published/<paper>.csv; a system the paper does not have gets empty cells
+    """
+    theirs = published(paper)
+    theirs = theirs[theirs["table"] == table]
+    theirs = theirs.pivot_table(index=["direction", "system"], columns="metric", values="value")
+    rows = []
+    for one, two in zip(full.to_dict("records"), sampled.to_dict("records"), strict=True):
+        key = ("->".join(_plain(d) for d in one["direction"].split("→")), one["system"])
+        told = theirs.loc[key] if key in theirs.index else {}
+        row = {"direction": one["direction"], "system": one["system"]}
+        for name, values in (("full", one), ("sampled", two)):
+            row |= {f"{m} {name}{end}": values[f"{m}{end}"] for m in metrics for end in ("", " ±")}
+        rows.append(row | {f"{m} published": told.get(m) for m in metrics} | {k: one[k] for k in ("users", "seeds")})
+    return pd.DataFrame(rows)
+
+
+def benchmark_beside(ours: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Our rows of `summarise` and, per direction, the published ones of params/published/<name>.csv below them."""
+    theirs = published(name).pivot_table(index=["direction", "system"], columns="metric", values="value").reset_index()
+    theirs["direction"] = theirs["direction"].str.replace("->", "→")
+    both = pd.concat([ours.drop(columns="dataset"), theirs])
+    return both.sort_values("direction", kind="stable")[["direction", *(c for c in both if c != "direction")]]
 
 
 def _plain(domain: str) -> str:

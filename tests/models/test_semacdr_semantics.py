@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+from test_sequence_models import semantics, split_of
+
+from reprolib.data.datasets import load_corpus, load_split
+from reprolib.report.published import benchmark_beside, paper_beside
+from reprolib.search import chosen_runs, read_settings, search
+from reprolib.semacdr import analysis
+from reprolib.semacdr.plugin import plug_in
+from reprolib.semacdr.semantics import annotate
+from reprolib.semacdr.variants import ABLATIONS, knobs
+from reprolib.systems import options_of
+
+PAIR = "world-smoke/food-kitchen"
+
+
+@pytest.fixture(scope="module")
+def told():
+    split = load_split(PAIR, "kitchen", "food")
+    return annotate(load_corpus(PAIR)[0], split, n_categories=4, progress=False), split
+
+
+def test_every_item_has_a_label_in_every_category_and_padding_has_none(told):
+    semantics_, split = told
+    assert semantics_.labels.shape[:2] == (split.n_items + 1, 4)
+    assert semantics_.labels[1:].any(2).all()
+    assert not semantics_.labels[0].any()
+    assert not semantics_.inner[0].any()
+    assert np.allclose(np.linalg.norm(semantics_.inner[1:], axis=1), 1, atol=1e-4)
+    used = semantics_.labels.any(0)
+    for k, names in enumerate(semantics_.categories.values()):
+        assert not used[k, len(names) :].any()  # no label beyond a category's own
+
+
+def test_both_directions_read_the_same_of_an_item(told):
+    one, split = told
+    other_split = load_split(PAIR, "food", "kitchen")
+    other = annotate(load_corpus(PAIR)[0], other_split, n_categories=4, progress=False)
+    assert one.categories == other.categories
+    code = {item: c for c, item in enumerate(other_split.items, start=1)}
+    for c in (1, 5, split.n_items):
+        there = code[split.items[c - 1]]
+        assert (one.labels[c] == other.labels[there]).all()
+        assert one.summary[c] == other.summary[there]
+
+
+def test_reviews_are_never_read(told, monkeypatch):
+    import polars as pl
+
+    from reprolib.data.corpus import Corpus
+
+    corpus = load_corpus(PAIR)[0]
+    silent = Corpus(corpus.interactions.with_columns(pl.lit("TEST EVENT").alias("review")), corpus.items,
+                    name=corpus.name, clock=corpus.clock)
+    again = annotate(silent, told[1], n_categories=4, progress=False)
+    assert again.summary == told[0].summary
+    assert (again.inner == told[0].inner).all()
+
+
+def test_unknown_views_and_single_domains_are_refused():
+    with pytest.raises(ValueError, match="'agm' is no view"):
+        plug_in(split_of(), 8, "id+agm", 0.1, 0.07, "embedded", 8)
+    with pytest.raises(ValueError, match="one domain"):
+        plug_in(load_split(PAIR, "food"), 8, "id+agn", 0.1, 0.07, "embedded", 8)
+
+
+def test_labels_that_follow_taste_align_users_and_labels_at_random_do_not():
+    split = split_of(400)
+    even = semantics(split)
+    half = np.array([0, *(int(item[1:]) < 15 for item in split.items)])
+    labels = np.zeros_like(even.labels)
+    labels[np.arange(1, len(half)), 0, half[1:]] = True
+    import dataclasses
+
+    taste = analysis.alignment(split, dataclasses.replace(even, labels=labels)).set_index("compared with")
+    assert taste.loc["difference", "cosine"] > 0.5  # the echo repeats each number in the other domain
+    rng = np.random.default_rng(0)
+    chance = np.zeros_like(labels)
+    chance[np.arange(1, len(half)), 0, rng.integers(0, 2, len(half) - 1)] = True
+    random = analysis.alignment(split, dataclasses.replace(even, labels=chance)).set_index("compared with")
+    assert abs(random.loc["difference", "cosine"]) < taste.loc["difference", "cosine"] / 2
+
+
+def test_neighbour_mixing_is_one_for_one_cloud_and_zero_for_two():
+    rng = np.random.default_rng(0)
+    cloud, side = rng.normal(size=(600, 8)), np.arange(600) < 200
+    assert abs(analysis.neighbour_mixing(cloud, side) - 1) < 0.1
+    assert analysis.neighbour_mixing(cloud * 0.1 + 5 * np.where(side, 1, -1)[:, None], side) == 0
+
+
+def test_label_statistics_by_hand():
+    split = split_of()
+    table = analysis.label_statistics(semantics(split)).set_index("category")
+    assert table.loc["all", "evenness"] == 0  # every item has label c
+    assert table.loc["all", "its share"] == 1
+    assert np.isclose(table.loc["parity", "evenness"], 1, atol=0.01)
+
+
+def test_one_sided_labels_stand_first():
+    import dataclasses
+
+    split = split_of()
+    told = semantics(split)
+    labels = told.labels.copy()
+    first, last = split.ranges["source"]
+    labels[first : last + 1, 1, 0] = True  # label a for source items only
+    table = analysis.one_sided(split, dataclasses.replace(told, labels=labels))
+    assert table["label"].iloc[0] == "a"
+    assert table["log2 ratio"].iloc[0] > 3
+
+
+def test_every_variant_is_an_option_of_the_system_and_a_name_of_the_claims():
+    from reprolib.report.claims import load_claims
+
+    known = options_of("SemaCDR")
+    turned = knobs(["K=4", "lambda=0.05", "lr_semantic=3e-4", "lr_general=1e-3"])
+    assert all(change.keys() <= known.keys() for change in (ABLATIONS | turned).values())
+    text = str(load_claims())
+    assert [name for name in [*ABLATIONS, *turned] if name not in text] == []
+    with pytest.raises(ValueError, match="one of K"):
+        knobs(["k=4"])
+
+
+def test_search_chooses_by_validation_and_variants_take_the_setting_of_their_base():
+    table, best = search(["SASRec"], PAIR, "food->kitchen", ["lr=0.0 dropout=0.2", "lr=0.01 dropout=0.2"], epochs=3,
+                         every=3, dim=16, length=20, batch_size=64)
+    assert table.loc["SASRec", "lr=0.01 dropout=0.2"] > table.loc["SASRec", "lr=0.0 dropout=0.2"]
+    assert best == {"SASRec": {"lr": 0.01, "dropout": 0.2}}
+    with pytest.raises(ValueError, match="lr=0.001 dropout=0.2"):
+        read_settings(["lr: 3"])
+    runs = chosen_runs({"C2DSR": {"lr": 0.5}}, ["C2DSR + semantics"], [f"{PAIR} food->kitchen"], [0, 1])
+    assert [dict(r.options)["lr"] for r in runs] == [0.5, 0.5]
+    with pytest.raises(ValueError, match="no setting was searched for MGCL"):
+        chosen_runs(best, ["MGCL"], [f"{PAIR} food->kitchen"], [0])
+
+
+def test_published_numbers_stand_beside_their_direction_and_system():
+    import pandas as pd
+
+    ours = pd.DataFrame([{"system": "SASRec", "dataset": "d", "direction": "movies→books", "NDCG@10": 0.1,
+                          "NDCG@10 ±": 0.01, "users": 5, "seeds": 1}])
+    table = paper_beside(ours, ours, "semacdr", "Table 1", ["NDCG@10"])
+    assert table["NDCG@10 published"].iloc[0] > 0
+    below = benchmark_beside(ours.assign(direction="food→kitchen"), "abxi")
+    assert below["system"].tolist() == ["SASRec", "ABXI (published)", "ABXI (published)"]
