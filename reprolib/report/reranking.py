@@ -104,7 +104,7 @@ def gains_beside(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
     ours = summarise(sides(ranks), [metric], by=KEY)
     ours = _percent(ours.pivot_table(index=["generator", "reranker"], columns="dataset", values=metric, sort=False,
                                      observed=True))
-    return paper.join(ours.rename(columns=str), how="inner").rename_axis(columns=None).reset_index()
+    return paper.join(ours.rename(columns=str), how="inner").round(1).rename_axis(columns=None).reset_index()
 
 
 def _percent(table: pd.DataFrame) -> pd.DataFrame:
