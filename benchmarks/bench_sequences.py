@@ -3,8 +3,8 @@
     bench_sequences.py [DATASET TARGET SOURCE]     default: the pair of profile real
     bench_sequences.py toy-game                    Tri-CDR at its authors' batch (120) and length (200)
 
-Exits with 1 where a model takes more than 8 times SASRec's epoch, or Tri-CDR on toy-game more than 17.4 s (a hundredth of what its
-official code needs there: 1,743 s, extrapolated from one step on two cores) or 2 GB.
+Exits with 1 where a model takes more than 8 times SASRec's epoch, or Tri-CDR on toy-game more than 17.4 s (a
+hundredth of what its official code needs there: 1,743 s, extrapolated from one step on two cores) or 2 GB.
 """
 
 import resource

@@ -6,13 +6,13 @@ from reprolib.experiment import Grid, Run, cell_digest, run_grid, runs
 
 
 def read_settings(texts: list[str]) -> list[dict[str, float]]:
-    """["lr=0.001 dropout=0.2", ...] as options. Raises ValueError that names the text that does not read so."""
+    """["lr:0.001 dropout:0.2", ...] as options. Raises ValueError that names the text that does not read so."""
     settings = []
     for text in texts:
         try:
-            settings.append({name: float(value) for name, value in (part.split("=") for part in text.split())})
+            settings.append({name: float(value) for name, value in (part.split(":") for part in text.split())})
         except ValueError:
-            raise ValueError(f"setting {text!r} does not read; right would be \"lr=0.001 dropout=0.2\"") from None
+            raise ValueError(f"setting {text!r} does not read; right would be \"lr:0.001 dropout:0.2\"") from None
     return settings
 
 

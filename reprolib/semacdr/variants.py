@@ -23,19 +23,19 @@ KNOBS = {"K": ("categories", int), "lambda": ("contrast", float), "lr_semantic":
 
 
 def knobs(names: list[str]) -> dict[str, dict]:
-    """{"SemaCDR K=4": {"categories": 4}, ...} of ["K=4", "lambda=0.1", "lr_semantic=3e-4", "lr_general=1e-3"].
+    """{"SemaCDR K=4": {"categories": 4}, ...} of ["K:4", "lambda:0.1", "lr_semantic:3e-4", "lr_general:1e-3"].
 
-    The names are those of the claims. Raises ValueError that names the one that does not read so.
+    The labels are those of the claims. Raises ValueError that names the one that does not read so.
     """
     changes = {}
     for name in names:
-        knob, _, value = name.partition("=")
+        knob, _, value = name.partition(":")
         try:
             option, kind = KNOBS[knob]
-            changes[f"SemaCDR {name}"] = {option: kind(value)}
+            changes[f"SemaCDR {knob}={value}"] = {option: kind(value)}
         except (KeyError, ValueError):
             raise ValueError(f"knob {name!r} does not read; right would be one of {', '.join(KNOBS)} "
-                             "with a number, for example K=4") from None
+                             "with a number, for example K:4") from None
     return changes
 
 

@@ -113,21 +113,21 @@ def test_every_variant_is_an_option_of_the_system_and_a_name_of_the_claims():
     from reprolib.report.claims import load_claims
 
     known = options_of("SemaCDR")
-    turned = knobs(["K=4", "lambda=0.05", "lr_semantic=3e-4", "lr_general=1e-3"])
+    turned = knobs(["K:4", "lambda:0.05", "lr_semantic:3e-4", "lr_general:1e-3"])
     assert all(change.keys() <= known.keys() for change in (ABLATIONS | turned).values())
     text = str(load_claims())
     assert [name for name in [*ABLATIONS, *turned] if name not in text] == []
     with pytest.raises(ValueError, match="one of K"):
-        knobs(["k=4"])
+        knobs(["k:4"])
 
 
 def test_search_chooses_by_validation_and_variants_take_the_setting_of_their_base():
-    table, best = search(["SASRec"], PAIR, "food->kitchen", ["lr=0.0 dropout=0.2", "lr=0.01 dropout=0.2"], epochs=3,
+    table, best = search(["SASRec"], PAIR, "food->kitchen", ["lr:0.0 dropout:0.2", "lr:0.01 dropout:0.2"], epochs=3,
                          every=3, dim=16, length=20, batch_size=64)
-    assert table.loc["SASRec", "lr=0.01 dropout=0.2"] > table.loc["SASRec", "lr=0.0 dropout=0.2"]
+    assert table.loc["SASRec", "lr:0.01 dropout:0.2"] > table.loc["SASRec", "lr:0.0 dropout:0.2"]
     assert best == {"SASRec": {"lr": 0.01, "dropout": 0.2}}
-    with pytest.raises(ValueError, match=r"lr=0\.001 dropout=0\.2"):
-        read_settings(["lr: 3"])
+    with pytest.raises(ValueError, match=r"lr:0\.001 dropout:0\.2"):
+        read_settings(["lr=3"])
     runs = chosen_runs({"C2DSR": {"lr": 0.5}}, ["C2DSR + semantics"], [f"{PAIR} food->kitchen"], [0, 1])
     assert [dict(r.options)["lr"] for r in runs] == [0.5, 0.5]
     with pytest.raises(ValueError, match="no setting was searched for MGCL"):
