@@ -146,6 +146,7 @@ SEQUENTIAL: "dict[str, tuple[Callable[..., Trained], dict]]" = {
     "Tri-CDR": (tri_cdr, {}),
     "TJAPL": (tjapl, {}),
     "SemaCDR": (semacdr, {"loss": "bpr"}),
+    "SemaCDR graph-scored": (semacdr, {"loss": "bpr", "score": "graph"}),
     "C2DSR + semantics": (c2dsr, {"views": "id+inn+agn"}),
     "Tri-CDR + semantics": (tri_cdr, {"views": "id+inn+agn"}),
 }

@@ -53,3 +53,14 @@ def trained_model(split: "Split", seed: int, **options) -> "SemaCDR":
     model = inspect.unwrap(semacdr)(split, **{k: v for k, v in given.items() if k in own})
     rest = {k: v for k, v in given.items() if k not in own}
     return fit(model, split, seed=seed, progress=False, **rest).model.cpu()
+
+
+def prepare(pairs: list[str], annotator: str, data_dir: str | None = None) -> list[int]:
+    """Annotate each pair once, with all cores, so that the processes of a grid only read; the items of each.
+
+    pairs  "DATASET DIRECTION ..." as in `reprolib.search.chosen_runs`
+    """
+    from reprolib.semacdr.semantics import semantics_of
+
+    named = [(name, *direction.split("->")[::-1]) for name, direction, *_ in map(str.split, pairs)]
+    return [len(semantics_of(*pair, data_dir, annotator).summary) - 1 for pair in named]
