@@ -76,7 +76,8 @@ def paper_beside(full: pd.DataFrame, sampled: pd.DataFrame, paper: str, table: s
         for name, values in (("full", one), ("sampled", two)):
             row |= {f"{m} {name}{end}": values[f"{m}{end}"] for m in metrics for end in ("", " ±")}
         rows.append(row | {f"{m} published": told.get(m) for m in metrics} | {k: one[k] for k in ("users", "seeds")})
-    return pd.DataFrame(rows)
+    place = {direction: i for i, direction in enumerate(full["direction"].unique())}
+    return pd.DataFrame(rows).sort_values("direction", key=lambda d: d.map(place), kind="stable", ignore_index=True)
 
 
 def benchmark_beside(ours: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -218,7 +218,7 @@ def test_the_views_are_drawn_together_by_their_contrastive_loss():
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        values.append(float(loss))
+        values.append(loss.item())
     assert values[-1] < 0.8 * values[0]
 
 
