@@ -29,7 +29,8 @@ def test_it_runs_from_any_folder_and_writes_what_it_promises(notebook, tmp_path)
     assert (figures / "README.md").exists()
 
 
-OPTIONAL = {"protocol/table3_published", "persona4rec/table4_profiles"}  # only where real data are configured
+# only where real data are configured
+OPTIONAL = {"protocol/table3_published", "persona4rec/table4_profiles", "semacdr/table9_benchmark"}
 
 
 @pytest.mark.notebook
