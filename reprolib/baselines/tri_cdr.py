@@ -12,7 +12,7 @@ from reprolib.nn.encoder import CausalEncoder, xavier
 from reprolib.nn.losses import nt_xent
 
 TEMPERATURE, TAU = 5.0, 0.1  # of the cosine score; of NT-Xent
-PAIRS = 2**17  # (target, fact) pairs that the attention computes at a time; bounds the memory
+PAIRS = 2**14  # (target, fact) pairs that the attention computes at a time; keeps every buffer small
 
 
 class TriCDR(nn.Module):
