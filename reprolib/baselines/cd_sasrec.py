@@ -1,6 +1,5 @@
 """CD-SASRec: SASRec whose target items carry an aggregated source vector (Alharbi and Caragea 2021). Our reading."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,8 +27,6 @@ class CDSASRec(nn.Module):
         self.target, self.source = (CausalEncoder(dim, length, blocks, heads, dropout) for _ in range(2))
         self.carry, self.norm = nn.Linear(dim, dim), nn.LayerNorm(dim)
         xavier(self)
-        with torch.no_grad():
-            self.item.weight[0] = 0
 
     def item_table(self) -> Tensor:
         """(n_items + 1, d) vectors that are both read and scored."""

@@ -36,8 +36,6 @@ class MGCL(nn.Module):
         self.met = Graph(symmetric(user_item(split)).T)
         self.followed = Graph(symmetric(with_loops(transitions(split, "target") + transitions(split, "source"))))
         xavier(self)
-        with torch.no_grad():
-            self.item.weight[0] = 0
 
     def views(self) -> tuple[Tensor, Tensor]:
         """Static and dynamic item vectors, (n_items + 1, d) each."""

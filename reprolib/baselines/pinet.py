@@ -34,8 +34,6 @@ class PiNet(nn.Module):
         self.identity = nn.Linear(dim, 2 * dim, bias=False)  # V_f e_k and V_s e_k
         self.out = nn.Linear(2 * dim, dim)
         xavier(self)
-        with torch.no_grad():
-            self.item.weight[0] = 0
 
     def item_table(self) -> Tensor:
         """(n_items + 1, d) vectors that are both read and scored."""

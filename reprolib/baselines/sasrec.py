@@ -1,6 +1,5 @@
 """SASRec: self-attentive sequential recommendation (Kang and McAuley, ICDM 2018)."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -24,8 +23,6 @@ class SASRec(nn.Module):
         self.item = nn.Embedding(n_items + 1, dim, padding_idx=0)
         self.encoder = CausalEncoder(dim, length, blocks, heads, dropout)
         xavier(self)
-        with torch.no_grad():
-            self.item.weight[0] = 0
 
     def item_table(self) -> Tensor:
         """(n_items + 1, d) vectors that are both read and scored."""

@@ -33,8 +33,6 @@ class TJAPL(nn.Module):
         self.order = nn.Embedding(window, dim)
         self.gate = nn.Linear(3 * dim, 2 * dim)
         xavier(self)
-        with torch.no_grad():
-            self.item.weight[0] = 0
 
     def item_table(self) -> Tensor:
         """(n_items + 1, d) vectors that are both read and scored."""

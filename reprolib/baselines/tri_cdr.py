@@ -39,8 +39,6 @@ class TriCDR(nn.Module):
         self.fuse = nn.Sequential(nn.Linear(3 * dim, dim), nn.LeakyReLU(), nn.Linear(dim, dim))
         self.project = nn.ModuleList(nn.Linear(dim, dim) for _ in range(3))
         xavier(self)
-        with torch.no_grad():
-            self.item.weight[0] = 0
         self.views = views
 
     def report(self) -> dict:

@@ -68,7 +68,10 @@ class CausalEncoder(nn.Module):
 
 
 def xavier(model: nn.Module) -> None:
-    """Xavier-normal start for every matrix, as pmixer's SASRec has it; vectors keep PyTorch's start."""
+    """Xavier-normal start for every matrix, as pmixer's SASRec has it, and zeros for padding; vectors keep theirs."""
     for parameter in model.parameters():
         if parameter.dim() > 1:
             nn.init.xavier_normal_(parameter)
+    for module in model.modules():
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            nn.init.zeros_(module.weight[module.padding_idx])

@@ -49,8 +49,6 @@ class SemaCDR(nn.Module):
         degree = torch.from_numpy(met.sum(0)).float().flatten() + 1  # with the item's own loop
         self.met_by = Graph(symmetric(met).T)
         self.register_buffer("degree", degree, persistent=False)
-        with torch.no_grad():
-            self.item.weight[0] = 0
 
     def learning_rates(self) -> list[dict]:
         """The semantic modules learn at `lr_semantic`, everything else at the trainer's rate."""
