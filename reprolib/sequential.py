@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from reprolib.data.split import Split
-    from reprolib.systems import Trained
+    from reprolib.trained import Trained
 
 
 def sequence_system(build: "Callable[..., nn.Module]") -> "Callable[..., Trained]":
@@ -36,8 +36,8 @@ def train_model(model: "nn.Module", split: "Split", seed: int, progress: bool, *
                 negatives: int = 512, device: str = "auto") -> "Trained":
     """Train any model of reprolib.train's interface and wrap it."""
     from reprolib.data.batches import Batches
-    from reprolib.systems import Trained
     from reprolib.train import encode, fit
+    from reprolib.trained import Trained
 
     result = fit(model, split, seed=seed, progress=progress, loss=loss, epochs=epochs, patience=patience, every=every,
                  lr=lr, weight_decay=weight_decay, batch_size=batch_size, negatives=negatives, device=device)

@@ -7,35 +7,14 @@ unknown option is found before anything is trained.
 import difflib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reprolib.persona4rec.systems import SYSTEMS as RERANKERS
 from reprolib.sequential import SEQUENTIAL
+from reprolib.trained import Trained
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
-
     from reprolib.data.split import Split
-
-
-@dataclass
-class Trained:
-    """What a system leaves: `vectors(stage)` gives queries (events, d) and items (n_items + 1, d); score = product.
-
-    report  what the run's record shall say besides: annotator, llm_calls, latency_ms, memory_gb, learned weights
-    reranked  of a reranker: candidates (events, k) in first-stage order and their scores (events, k), for stage "test";
-              `vectors` are then the first stage's
-    """
-
-    vectors: "Callable[[str], tuple[Tensor, Tensor]]"
-    parameters: int
-    seconds: float = 0.0
-    history: list[dict] = field(default_factory=list)
-    interrupted: bool = False
-    report: dict = field(default_factory=dict)
-    reranked: "Callable[[], tuple[np.ndarray, np.ndarray]] | None" = None
 
 
 def popularity(split: "Split", seed: int, progress: bool) -> Trained:

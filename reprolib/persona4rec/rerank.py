@@ -32,7 +32,7 @@ def reranked_by(make: Callable[..., Reranker], split: Split, seed: int, progress
 
     make  one of the functions below; what it needs of the test lists are their users and items, nothing else
     """
-    from reprolib.systems import Trained
+    from reprolib.trained import Trained
 
     first = first_stage(generator, split, seed, generator_epochs)
     found = lists(split, "test", first, k)

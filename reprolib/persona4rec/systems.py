@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reprolib.data.split import Split
-    from reprolib.systems import Trained
+    from reprolib.trained import Trained
 
 GENERATORS = ("BPR-MF", "LightGCN")
 

@@ -21,7 +21,7 @@ from reprolib.llm.tasks.common import Item
 from reprolib.nn.causal_lm import choice_scores, generate, open_lm, train_lm
 from reprolib.persona4rec.first_stage import Lists, candidates, lists
 from reprolib.persona4rec.rerank import needed
-from reprolib.systems import Trained
+from reprolib.trained import Trained
 
 
 def first_stage(split, seed=0, dim=6):
