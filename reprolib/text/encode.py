@@ -51,22 +51,28 @@ def _cached(texts: list[str], encoder: Encoder, path: Path, batch_size: int, pro
     prefix = f"{encoder.name}\0{encoder.revision}\0".encode()
     keys = [hashlib.sha256(prefix + text.encode("utf-8", "replace")).digest() for text in texts]
     vectors = np.empty((len(texts), encoder.dim), np.float32)
-    database = open_database(path, SCHEMA)
+    database, rows = open_database(path, SCHEMA), []
     try:
         missing = _read(database, keys, vectors)
         missing.sort(key=lambda i: len(texts[i]))
         starts = range(0, len(missing), batch_size)
-        for n, start in enumerate(tqdm(starts, "encode", disable=not progress or len(starts) < 20, leave=False)):
+        for start in tqdm(starts, "encode", disable=not progress or len(starts) < 20, leave=False):
             batch = missing[start : start + batch_size]
             vectors[batch] = encoder.embed([texts[i] for i in batch])
-            rows = [(keys[i], vectors[i].tobytes()) for i in batch]
-            database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
-            if n % COMMIT_EVERY == 0:
-                database.commit()
+            rows += [(keys[i], vectors[i].tobytes()) for i in batch]
+            if len(rows) >= COMMIT_EVERY * batch_size:
+                _store(database, rows)
     finally:
-        database.commit()
+        _store(database, rows)
         database.close()
     return vectors
+
+
+def _store(database, rows: list[tuple[bytes, bytes]]) -> None:
+    """Write and forget the rows; the file is locked only meanwhile, so other processes can write between batches."""
+    database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+    database.commit()
+    rows.clear()
 
 
 def _read(database, keys: list[bytes], vectors: np.ndarray) -> list[int]:
