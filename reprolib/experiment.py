@@ -21,7 +21,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprolib.persona4rec.systems import GENERATORS
 from reprolib.sequential import train_model
 from reprolib.systems import SYSTEMS, nearest, options_of, train
 
@@ -227,7 +226,6 @@ def code_digest(system: str) -> str:
     evaluation = "from reprolib.evaluate.table import rank_table"
     if "generator" in options_of(system):
         evaluation += "\nfrom reprolib.evaluate.reranking import reranked_table"
-        total.update(repr([code_digest(name) for name in GENERATORS]).encode())
     for path in sorted(_imported(function) | _imported(evaluation)):
         total.update(path.read_bytes())
     return total.hexdigest()[:16]

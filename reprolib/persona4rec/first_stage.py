@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reprolib.data.split import Split
 from reprolib.evaluate.ranking import top_items
-from reprolib.persona4rec.systems import GENERATORS
+from reprolib.generators import GENERATORS
 
 _KEPT: dict[tuple, object] = {}
 
@@ -30,12 +30,11 @@ def candidates(split: Split, stage: str, queries: Tensor, items: Tensor, k: int 
 
 
 def first_stage(generator: str, split: Split, seed: int, epochs: int, progress: bool = False):
-    """The trained generator, a `reprolib.systems.Trained`; its rerankers follow each other, so it is kept for them."""
-    from reprolib.systems import train
-
+    """The trained generator, a `reprolib.trained.Trained`; its rerankers follow each other, so it is kept for them."""
     if generator not in GENERATORS:
         raise ValueError(f"generator {generator!r} is unknown; use one of {', '.join(GENERATORS)}")
-    return kept((generator, split.digest, seed, epochs), lambda: train(generator, split, seed, progress, epochs=epochs))
+    return kept((generator, split.digest, seed, epochs), lambda: GENERATORS[generator](split, seed, progress,
+                                                                                      epochs=epochs))
 
 
 def kept(key: tuple, make: Callable):

@@ -6,8 +6,6 @@ if TYPE_CHECKING:
     from reprolib.data.split import Split
     from reprolib.trained import Trained
 
-GENERATORS = ("BPR-MF", "LightGCN")
-
 
 def zs_llm(split: "Split", seed: int, progress: bool, *, generator: str = "BPR-MF", generator_epochs: int = 200,
            candidates: int = 20, annotator: str = "embedded", shuffle: bool = False) -> "Trained":
