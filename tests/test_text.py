@@ -1,6 +1,7 @@
 """Encoders: vectors, their cache, fine-tuning."""
 
 import json
+import sqlite3
 
 import numpy as np
 import pytest
@@ -73,6 +74,17 @@ def test_an_interrupted_run_keeps_the_batches_it_finished(tmp_path):
         encode(texts, Encoder("fake", "1", 4, breaks), cache=tmp_path, batch_size=3)
     encode(texts, good, cache=tmp_path, batch_size=3)
     assert [len(c) for c in calls] == [3, 3, 3]
+
+
+def test_other_processes_can_write_to_the_cache_while_a_batch_is_computed(tmp_path):
+    def embed(texts):
+        with sqlite3.connect(tmp_path / "vectors.sqlite", timeout=0) as other:
+            other.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (b"theirs", b""))
+        other.close()
+        return np.eye(4, dtype=np.float32)[: len(texts)]
+
+    texts = [f"text {i:03d}" for i in range(40)]  # more than are written at once
+    assert encode(texts, Encoder("fake", "1", 4, embed), cache=tmp_path, batch_size=2).shape == (40, 4)
 
 
 def test_long_and_short_texts_do_not_share_a_batch(tmp_path):
