@@ -109,7 +109,7 @@ def convert(found: Source, folder: Path) -> Corpus:
     from reprolib.data.converters import CONVERTERS
 
     if found.convert is None:
-        raise DataError(f"{found.name} holds facts, not interactions; read {folder} with read_dbpedia")
+        raise DataError(f"{found.name} ({folder}) holds no interactions to recommend from. It is: {found.about}")
     return replace(CONVERTERS[found.convert](folder, found.domains), name=found.name)
 
 

@@ -18,7 +18,7 @@ MISSING = "–"
 
 
 def save_table(frame: pd.DataFrame, name: str, root: str | Path, *, caption: str, about: dict,
-               best: dict[str, str] | None = None, within: str | None = None) -> pd.DataFrame:
+               best: dict[str, str] | None = None, within: str | list[str] | None = None) -> pd.DataFrame:
     """Write `<root>/<name>.csv|.md|.tex` and one manifest line; return the frame.
 
     name    "part/tableN_subject"
@@ -43,7 +43,7 @@ def save_table(frame: pd.DataFrame, name: str, root: str | Path, *, caption: str
     return frame
 
 
-def _marks(frame: pd.DataFrame, best: dict[str, str], within: str | None) -> dict[tuple[int, str], int]:
+def _marks(frame: pd.DataFrame, best: dict[str, str], within: str | list[str] | None) -> dict[tuple[int, str], int]:
     """(row, column) -> 0 for the best value, 1 for the second best; ties share a place."""
     marks = {}
     groups = [g for _, g in frame.groupby(within, sort=False)] if within else [frame]
