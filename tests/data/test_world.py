@@ -92,6 +92,12 @@ def test_an_existing_world_is_left_alone_until_a_knob_the_version_or_a_file_is_m
     assert [p.name for p in tmp_path.iterdir()] == ["w"]
 
 
+def test_the_version_of_a_world_covers_all_code_and_words_that_write_it():
+    names = {path.name for path in generate.SOURCES}
+    assert {"generate.py", "latent.py", "domains.py", "texts.py", "traits.yaml", "food.yaml"} <= names
+    assert len(str(generate.VERSION)) == 16
+
+
 def test_an_interrupted_run_leaves_the_old_world_and_nothing_half(tmp_path, writes):
     folder = make_world(tmp_path / "w", seed=1)
     for target in (folder, tmp_path / "new"):
