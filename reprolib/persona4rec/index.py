@@ -206,20 +206,20 @@ class PersonaIndex:
             items = [ids[item - 1] if 0 < item <= len(ids) else item for item in items]
         scores = [score if row >= 0 else None for score, row in zip(scores.tolist(), rows, strict=True)]
         # one text for all rows, decoded and split once: row by row the texts would cost as much as the scores
-        fields = str(APART.join([self._text(row) for row in rows]), "utf-8").split(SEPARATOR) if rows else []
+        fields = str(APART.join(self._packed_texts(rows)), "utf-8").split(SEPARATOR) if rows else []
         return [{"item": item, "score": score, "title": title, "name": name, "description": told, "rationale": why}
                 for item, score, title, name, told, why in zip(items, scores, *(fields[i::4] for i in range(4)),
                                                                strict=True)]  # fmt: skip
 
     def explain(self, row: int) -> dict[str, str]:
         """TEXTS of a row as the annotator wrote them: escape them where they are rendered. Empty for row -1."""
-        return dict(zip(TEXTS, str(self._text(row), "utf-8").split(SEPARATOR), strict=True))
+        return dict(zip(TEXTS, str(self._packed_texts([row])[0], "utf-8").split(SEPARATOR), strict=True))
 
-    def _text(self, row: int) -> memoryview | bytes:
-        """A packed text, straight from Arrow's buffers, whose scalars cost three times as much."""
-        if 0 <= row < len(self._packed):
-            return self._letters[self._offsets[row] : self._offsets[row + 1]]
-        return self._added_texts[row - len(self._packed)] if row >= 0 else NOTHING
+    def _packed_texts(self, rows: list[int]) -> list[memoryview | bytes]:
+        """Packed texts of rows, straight from Arrow's buffers, whose scalars cost three times as much."""
+        letters, offsets, n = self._letters, self._offsets, len(self._packed)
+        return [letters[offsets[row] : offsets[row + 1]] if 0 <= row < n
+                else self._added_texts[row - n] if row >= 0 else NOTHING for row in rows]  # fmt: skip
 
     def add_item(self, item: int, texts: Sequence[dict], vectors: np.ndarray, name: str | None = None) -> None:
         """Add an item, or replace its personas: one dict of TEXTS and one vector per persona.

@@ -4,6 +4,7 @@ reads its candidates' rows where they lie (also in a memory-mapped file) and cop
 import numba
 import numpy as np
 from llvmlite import ir
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 # reassociation lets a dot product use vector registers; -inf must keep its meaning, so not all of "fastmath"
@@ -20,6 +21,23 @@ def widen(context, x):
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
 
     return numba.float32(x), extend if x == numba.uint16 else same
+
+
+@intrinsic
+def fetch(context, rows, row):
+    """Ask for the start of a row, so that it is on its way from memory while another one is read."""
+    def ask(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        indices = [arguments[1], context.get_constant(numba.intp, 0)]
+        start = cgutils.get_item_pointer(context, builder, signature.args[0], array, indices)
+        number = ir.IntType(32)
+        start = builder.bitcast(start, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [start.type, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [start.type], kind)
+        builder.call(prefetch, [start, number(0), number(3), number(1)])  # to read, keep in every cache, data
+        return context.get_dummy_value()
+
+    return numba.void(rows, numba.intp), ask
 
 
 @numba.njit(fastmath=FAST, cache=True)
@@ -43,6 +61,10 @@ def _best(user, rows, added, begin, end, item):
 def score(user, rows, added, begin, end, candidates, scores, best):
     """One request: user (d,), candidates, scores and best (k,). Item i's rows are begin[i]:end[i] of rows (n, d);
     those from n on stand in `added`."""
+    for item in candidates:  # memory is what a request waits for: all rows are asked for before the first is read
+        if 0 < item < len(begin) and begin[item] < len(rows):
+            for r in range(begin[item], end[item]):
+                fetch(rows, r)
     for c in range(len(candidates)):
         scores[c], best[c] = _best(user, rows, added, begin, end, candidates[c])
 
