@@ -78,3 +78,8 @@ def test_every_system_has_a_style_of_its_own():
 def test_a_table_without_an_origin_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`about` lacks annotator"):
         save_table(pd.DataFrame({"a": [1]}), "data/t", tmp_path, caption="", about={"profile": "x"})
+
+
+def test_a_tiny_p_is_never_shown_as_nought(tmp_path):
+    _, text, _ = save(pd.DataFrame({"p": [3e-9, 0.0, 0.04]}), tmp_path)
+    assert [text.count(shown) for shown in ("3e-09", "0.0000", "0.0400")] == [1, 1, 1]

@@ -84,6 +84,8 @@ def _number(value) -> str:
     if isinstance(value, numbers.Integral):
         return f"{value:,}"
     if isinstance(value, numbers.Real):
+        if 0 < abs(value) < 5e-5:
+            return f"{value:.0e}"  # a p of 0.0000 would claim what no test can
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
     return str(value)
 
