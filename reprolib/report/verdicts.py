@@ -251,7 +251,8 @@ def _below(claim: Below, cost: pd.DataFrame) -> dict:
     verdict = REPRODUCED if mean + half <= limit else NOT if mean - half > limit else OPEN
     small = known["annotator"].str.contains("built and trained here") & known["system"].isin(claim.than)
     if verdict == NOT and small.any():
-        verdict = UNTESTABLE  # what a stand-in of 0.1 M weights costs is a lower bound of what its original does
+        names = ", ".join(dict.fromkeys(known.loc[small, "system"]))
+        return {"verdict": UNTESTABLE, "why": f"a small stand-in costs less than the model of the paper: {names}"}
     return {"verdict": verdict, "why": f"{claim.measure} {mean:.4g} ± {half:.2g} against a bound of {limit:.4g}",
             "data": ", ".join(named(d) for d in dict.fromkeys(own["dataset"])), "seeds": own["seed"].nunique(),
             "annotator": ", ".join(dict.fromkeys(own["annotator"])), "decided by": f"{claim.system}, {claim.measure}"}
