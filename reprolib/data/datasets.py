@@ -57,9 +57,9 @@ def world_folder(size: str, seed: int = 0) -> Path:
 def _world(name: str, size: str, domains: tuple[str, ...]) -> Corpus:
     from dataclasses import replace
 
-    from reprolib.data.world import read_world
+    from reprolib.data.world import SIZES, read_world
 
-    if size not in ("smoke", "quick") or not domains[0]:
-        raise DataError(f"data set {name!r}: a world is named world-smoke/DOMAIN or world-quick/DOMAIN-DOMAIN, "
-                        "for example world-quick/food-kitchen")
+    if size not in SIZES or not domains[0]:
+        raise DataError(f"data set {name!r}: a world is named world-SIZE/DOMAIN or world-SIZE/DOMAIN-DOMAIN with SIZE "
+                        f"one of {', '.join(SIZES)}, for example world-quick/food-kitchen")
     return replace(read_world(world_folder(size), domains), name=name)

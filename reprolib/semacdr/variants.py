@@ -55,12 +55,15 @@ def trained_model(split: "Split", seed: int, **options) -> "SemaCDR":
     return fit(model, split, seed=seed, progress=False, **rest).model.cpu()
 
 
-def prepare(pairs: list[str], annotator: str, data_dir: str | None = None) -> list[int]:
+def prepare(pairs: list[str], annotator: str) -> list[int]:
     """Annotate each pair once, with all cores, so that the processes of a grid only read; the items of each.
 
     pairs  "DATASET DIRECTION ..." as in `reprolib.search.chosen_runs`
     """
     from reprolib.semacdr.semantics import semantics_of
+    from reprolib.systems import options_of
 
+    categories = options_of("SemaCDR")["categories"]
     named = [(name, *direction.split("->")[::-1]) for name, direction, *_ in map(str.split, pairs)]
-    return [len(semantics_of(*pair, data_dir, annotator).summary) - 1 for pair in named]
+    # asked for exactly as the plug-in asks, so that what is in memory already is found
+    return [len(semantics_of(*pair, annotator=annotator, n_categories=categories).summary) - 1 for pair in named]

@@ -95,16 +95,15 @@ def test_text_tells_the_traits_of_another_domains_items_and_tells_nothing_when_m
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import Ridge
 
-    found = {}
     for name in ("full", "mute"):
         (learn, known), (test, wanted) = (documents(worlds[name], domain) for domain in domains)
         vectorizer = TfidfVectorizer(sublinear_tf=True)
         probe = Ridge(alpha=1.0).fit(vectorizer.fit_transform(learn), known)
-        found[name], shuffled = agreement(probe.predict(vectorizer.transform(test)), wanted)
+        found, shuffled = agreement(probe.predict(vectorizer.transform(test)), wanted)
         if name == "mute":
-            assert np.quantile(shuffled, 0.005) < found[name] < np.quantile(shuffled, 0.995)
-    floor = 0.15 if domains[0] == "games" else 0.4  # games and restaurants have labels, no sentences
-    assert found["full"] > floor
+            assert np.quantile(shuffled, 0.005) < found < np.quantile(shuffled, 0.995)
+        else:  # games and restaurants have labels, no sentences: more than chance is all they promise
+            assert found > (max(shuffled) if domains[0] == "games" else 0.4)
 
 
 def test_reviews_express_the_writers_motive_as_often_as_the_text_knob_says(worlds):

@@ -23,7 +23,7 @@ from reprolib.data.world.generate import VERSION, write_world
 from reprolib.data.world.truth import TABLES
 from reprolib.data.world.write_dbpedia import KINDS
 
-__all__ = ["DOMAINS", "make_world", "read_truth", "read_world"]
+__all__ = ["DOMAINS", "SIZES", "make_world", "read_truth", "read_world"]
 
 NAMES = {  # source -> names of the interaction file and of the metadata file
     "amazon2014": ("reviews_{}.json.gz", "meta_{}.json.gz"),
@@ -45,7 +45,7 @@ def make_world(
 ) -> Path:
     """Write the world into the folder and return it; does nothing where the same world stands already.
 
-    size         "smoke" or "quick"
+    size         "smoke", "small" or "quick"
     correlation  share of a user's persona and intent that two domains have in common; 0: nothing transfers
     text         share of wordings that tell an item's or user's true trait; 0: texts are independent of traits
     noise        share of events that are uniformly random
