@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reprolib.check import notebooks, parameters, root_folder
 
-LAST = "9"  # notebooks of the nineties read what the others stored, so they run after them
+LATE = ("42", "9")  # first digits: the one measures milliseconds, so alone; the others read what was stored, so last
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ def run_notebooks(names: tuple[str, ...] = (), profile: str = "quick", jobs: int
     tasks = [(path, parameters(root, profile, path, fixed)) for path in notebooks(root, names)]
     _all_used(overrides or {}, [p for _, p in tasks])
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    waves = [[t for t in tasks if not t[0].stem.startswith(LAST)], [t for t in tasks if t[0].stem.startswith(LAST)]]
+    waves = [[t for t in tasks if not t[0].stem.startswith(LATE)],
+             *([t for t in tasks if t[0].stem.startswith(digits)] for digits in LATE)]
     outcomes = []
     with tqdm(total=len(tasks), unit="notebook", disable=not progress) as bar:
         for wave in filter(None, waves):

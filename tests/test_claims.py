@@ -1,11 +1,13 @@
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from reprolib.experiment import FORMAT, Run, code_digest, write_cell
+from reprolib.nn.causal_lm import SMALL, CausalLM
 from reprolib.report.claims import COSTS, PAPERS, is_variant, load_claims
 from reprolib.report.scorecard import (
     beside,
@@ -17,7 +19,7 @@ from reprolib.report.scorecard import (
     summary,
     verdict_counts,
 )
-from reprolib.report.stored import load_store
+from reprolib.report.stored import annotators, load_store
 from reprolib.report.verdicts import judge, plain
 
 USERS = 400
@@ -249,7 +251,7 @@ def test_a_cost_is_held_against_a_limit_or_against_other_systems(verdict):
     assert below(than=["B"], factor=0.01)["verdict"] == "reproduced"
     cost["latency_ms"] = [1.0, 1.01, 500.0]
     assert below(than=["B"], factor=0.001)["verdict"] == "not reproduced"
-    cost["annotator"] = ["none", "none", "small causal LM (built and trained here)"]
+    cost["annotator"] = ["none", "none", CausalLM.label.fget(SimpleNamespace(name=SMALL))]
     assert below(than=["B"], factor=0.001)["verdict"] == "not testable here"
     assert below(than=["B"], factor=0.01)["verdict"] == "reproduced"
     assert below(than=["Z"])["why"] == "no run with latency_ms: Z"
@@ -329,6 +331,17 @@ def test_the_store_is_read_current_complete_and_with_what_was_left_out(tmp_path)
     assert stored.cost[["llm_calls", "annotator", "parameters"]].values.tolist() == [[12, "embedded", 7]] * 2
     assert stored.left_out == ["1 cells unreadable or of another version", "1 cells made by other code",
                                "1 cells made on other data", "1 cells with other options under the same name"]
+
+
+def test_only_who_wrote_what_was_read_is_named_and_once(tmp_path):
+    store_cell(tmp_path, "A", GOOD, options=(("annotator", "embedded"),))  # has the option, read nothing
+    store_cell(tmp_path, "B", POOR, annotator="embedded, small")
+    store_cell(tmp_path, "C", FAIR, annotator="small")
+    cost = load_store(tmp_path).cost
+    assert cost[["system", "annotator", "llm"]].values.tolist() == [
+        ["A", "none", False], ["B", "embedded, small", True], ["C", "small", True]]
+    assert annotators(cost["annotator"]) == "embedded, small"
+    assert annotators(cost["annotator"][:1]) == annotators([]) == "none"
 
 
 def test_an_empty_store_gives_empty_tables_and_no_error(tmp_path):

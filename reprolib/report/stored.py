@@ -1,6 +1,7 @@
 """What the store of runs holds, as one RankTable and one cost table. Nothing is trained here."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,13 +108,18 @@ def _cost(cells: list[dict]) -> pd.DataFrame:
     rows = []
     for cell in cells:
         run = cell["run"]
-        options = dict(run["options"])
-        annotator = cell.get("annotator") or options.get("annotator")
+        annotator = cell.get("annotator")  # who wrote what the system read; an option alone is no reading
         numbers = {k: v for k, v in cell.items() if isinstance(v, int | float) and k not in ("format", "made", "users")}
         direction = f"{run['source']}->{run['target']}" if run["source"] else run["target"]
         rows.append({"system": cell["name"], "dataset": run["dataset"], "direction": direction, "seed": run["seed"],
                      "annotator": annotator or "none", "llm": bool(annotator)} | numbers)
     return pd.DataFrame(rows, columns=None if rows else list(RECORD))
+
+
+def annotators(told: Iterable[str]) -> str:
+    """The different annotators that cells name, each of which may name several; "none" where nobody wrote anything."""
+    names = (name for one in told for name in one.split(", "))
+    return ", ".join(dict.fromkeys(name for name in names if name != "none")) or "none"
 
 
 def _ascii(direction: str) -> str:

@@ -9,9 +9,11 @@ import pandas as pd
 from reprolib.evaluate.metrics import check_ranks, subgroups, value
 from reprolib.evaluate.significance import compare, gain_difference, holm
 from reprolib.report.claims import Beats, Below, Claim, Comparable, LargerGain, Monotone, Order, Untestable
+from reprolib.report.stored import annotators
 
 REPRODUCED, NOT, OPEN, UNTESTABLE = "reproduced", "not reproduced", "inconclusive", "not testable here"
 ALPHA, SMALLEST = 0.05, 1.0  # corrected level; smallest relative gain of interest in percent
+STAND_IN = "built and trained here"  # what a model says of itself that is no language model of any paper
 COLUMNS = ("paper", "id", "place", "claim", "origin", "kind", "verdict", "why", "effect", "effect ±", "relative %",
            "relative low", "relative high", "d_z", "p", "tests", "scope", "decided by", "data", "annotator", "users",
            "seeds")
@@ -220,15 +222,15 @@ def _effect(claim: Claim, test: dict, tests: list[dict], evidence: Evidence) -> 
     done = {plain(c[1]) for c in cells}
     rows = evidence.cost
     used = rows[rows["system"].isin([a, b]) & (rows["dataset"] == test["cell"][0])] if len(rows) else rows
-    annotators = [x for x in dict.fromkeys(used["annotator"]) if x != "none"] if len(used) else []
     effect = test.get("difference", np.nan)
     return {"effect": effect, "effect ±": test.get("high", np.nan) - effect,
             "relative %": test["relative"], "relative low": test["relative_low"],
             "relative high": test["relative_high"], "d_z": test.get("d_z", np.nan), "p": test["p"],
             "scope": f"{len(done)} of {len(wanted)} directions" if wanted else f"{len(done)} directions",
             "decided by": f"{a} over {b}, {test['metric']}, {test['cell'][1]}",
-            "data": ", ".join(dict.fromkeys(named(c[0]) for c in cells)), "annotator": ", ".join(annotators) or "none",
-            "users": int(test["n"]), "seeds": min(evidence.seeds(test["cell"], s) for s in (a, b))}
+            "data": ", ".join(dict.fromkeys(named(c[0]) for c in cells)),
+            "annotator": annotators(used["annotator"]) if len(used) else "none", "users": int(test["n"]),
+            "seeds": min(evidence.seeds(test["cell"], s) for s in (a, b))}
 
 
 def named(dataset: str) -> str:
@@ -249,13 +251,13 @@ def _below(claim: Below, cost: pd.DataFrame) -> dict:
     limit = claim.limit if claim.limit is not None else claim.factor * of.mean()[claim.than].min()
     mean, half = own[claim.measure].mean(), _half(own[claim.measure])
     verdict = REPRODUCED if mean + half <= limit else NOT if mean - half > limit else OPEN
-    small = known["annotator"].str.contains("built and trained here") & known["system"].isin(claim.than)
+    small = known["annotator"].str.contains(STAND_IN) & known["system"].isin(claim.than)
     if verdict == NOT and small.any():
         names = ", ".join(dict.fromkeys(known.loc[small, "system"]))
         return {"verdict": UNTESTABLE, "why": f"a small stand-in costs less than the model of the paper: {names}"}
     return {"verdict": verdict, "why": f"{claim.measure} {mean:.4g} ± {half:.2g} against a bound of {limit:.4g}",
             "data": ", ".join(named(d) for d in dict.fromkeys(own["dataset"])), "seeds": own["seed"].nunique(),
-            "annotator": ", ".join(dict.fromkeys(own["annotator"])), "decided by": f"{claim.system}, {claim.measure}"}
+            "annotator": annotators(own["annotator"]), "decided by": f"{claim.system}, {claim.measure}"}
 
 
 def _half(values: pd.Series) -> float:
