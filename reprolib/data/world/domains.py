@@ -18,7 +18,7 @@ class Size:
     activity: float
 
 
-SIZES = {"smoke": Size(users=430, items=140, activity=0.7), "small": Size(users=900, items=220, activity=1.0),
+SIZES = {"smoke": Size(users=430, items=140, activity=0.7), "small": Size(users=800, items=200, activity=1.0),
          "quick": Size(users=2700, items=800, activity=1.0)}
 STRIDE = 0.85  # neighbouring communities of a population start this share of a community apart: 15 % are in both
 
