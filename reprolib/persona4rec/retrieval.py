@@ -38,15 +38,23 @@ def retrieval_table(offline: Offline, pairs: pd.DataFrame, scores: Mapping[str, 
     """
     rows = []
     for name, score in scores.items():
-        ranked, own = persona_ranks(offline, pairs, score), own_persona(offline, pairs, score)
-        item = item_ranks(offline, pairs, score)["rank"]
-        found = {"own persona": own, "persona MRR": value(ranked["rank"], "MRR"),
-                 "item MRR": value(item, "MRR"), "item HR@10": value(item, "HR@10")}
+        own, ranked = own_persona(offline, pairs, score), persona_ranks(offline, pairs, score)
+        item = item_ranks(offline, pairs, score)
+        found = {"own persona": own, "persona MRR": expected(ranked, "MRR"),
+                 "item MRR": expected(item, "MRR"), "item HR@10": expected(item, "HR@10")}
         row = {"scored by": name}
         for measure, values in found.items():
             row |= {measure: values.mean(), f"{measure} ±": 1.96 * values.std(ddof=1) / np.sqrt(len(values))}
         rows.append(row | {"pairs": len(pairs)})
     return pd.DataFrame(rows)
+
+
+def expected(ranked: pd.DataFrame, metric: str) -> np.ndarray:
+    """(pairs,): the metric's mean over all orders of the things that tie; `ranked` from `persona_ranks`."""
+    summed = np.concatenate([[0.0], value(np.arange(1, ranked["among"].max() + 1), metric).cumsum()])
+    ties = ranked["ties"].to_numpy()
+    better = (ranked["rank"].to_numpy() - 1 - ties / 2).astype(int)
+    return (summed[better + ties + 1] - summed[better]) / (ties + 1)
 
 
 def only_items_of(offline: Offline, pairs: pd.DataFrame) -> Offline:
@@ -58,7 +66,8 @@ def only_items_of(offline: Offline, pairs: pd.DataFrame) -> Offline:
 def persona_ranks(offline: Offline, pairs: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
     """The pairs with `rank`, that of the chosen persona among all personas but those of items the user met before.
 
-    The other personas of the item compete as well. 1 is best, a tie counts half; `among` says how many competed.
+    The other personas of the item compete as well. 1 is best, a tie counts half; `ties` says with how many it tied,
+    `among` how many competed.
     """
     return _ranked(offline, pairs, scores, offline.personas["item"].to_numpy(), _columns(offline, pairs))
 
@@ -95,4 +104,4 @@ def _ranked(offline, pairs, scores, item, chosen) -> pd.DataFrame:
     allowed[rows, chosen] = True
     held = scores[rows, chosen][:, None]
     better, ties = ((scores > held) & allowed).sum(1), ((scores == held) & allowed).sum(1) - 1
-    return pairs.assign(rank=1 + better + ties / 2, among=allowed.sum(1))
+    return pairs.assign(rank=1 + better + ties / 2, ties=ties, among=allowed.sum(1))

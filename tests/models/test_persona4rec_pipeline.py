@@ -296,6 +296,16 @@ def test_an_item_ranks_by_its_best_persona():
     assert row["own persona"] == 0.5
 
 
+def test_scores_that_tie_are_worth_the_mean_over_all_orders():
+    told = by_hand(["one", "two", "three"], [(item, 1, f"p{item}") for item in range(3, 23)])
+    pairs = pd.DataFrame({"user": [0, 0], "item": [3, 9], "persona": [1, 1], "earlier": [2, 2]})
+    chance, ahead = np.zeros((2, 20)), np.zeros((2, 20))
+    ahead[:, -1] = 1  # one item is better, the other nineteen tie
+    rows = retrieval_table(told, pairs, {"chance": chance, "ahead": ahead})
+    assert rows["item HR@10"].tolist() == pytest.approx([10 / 20, 9 / 19])
+    assert rows["item MRR"].tolist() == pytest.approx([(1 / np.arange(1, 21)).mean(), (1 / np.arange(2, 21)).mean()])
+
+
 def planted(n):
     """n users with two events: whoever wrote about a subject chooses the persona that loves an unrelated thing."""
     subjects = ("volcanoes", "knitting", "chess", "horses", "trains", "bread")
