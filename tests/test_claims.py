@@ -150,6 +150,7 @@ def test_one_lost_direction_refutes_all_and_leaves_most_and_any(verdict):
     assert {n: r["verdict"] for n, r in found.items()} == {
         "all": "not reproduced", "most": "reproduced", "any": "reproduced"}
     assert found["all"]["decided by"] == "A over B, NDCG@10, b->c"
+    assert found["most"]["effect"] > 0  # the median comparison, which a majority must win
     assert found["all"]["why"] == "2 of 3 comparisons for it, 1 against"
 
 

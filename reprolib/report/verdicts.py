@@ -183,18 +183,19 @@ def _size(test: dict) -> float:
 
 
 def _count(claim: Claim, tests: list[dict], votes: list[str]) -> tuple[str, str, dict]:
-    """Verdict, reason and the comparison that decided: for `any` the best for the claim, else the worst."""
+    """Verdict, reason and the comparison that decided: for `any` the best for the claim, for `most` the median,
+    else the worst."""
     yes, no = votes.count("yes"), votes.count("no")
     said = f"{yes} of {len(votes)} comparisons for it, {no} against"
     order = sorted(range(len(tests)), key=lambda i: (("no", "open", "yes").index(votes[i]), _size(tests[i])))
-    worst, best = tests[order[0]], tests[order[-1]]
+    worst, median, best = (tests[order[i]] for i in (0, (len(order) - 1) // 2, -1))
     if isinstance(claim, Order | Monotone):
         return _in_order(claim, tests, no, worst)
     need = claim.need if isinstance(claim, Beats) else "all"
     if need == "any":
         return (REPRODUCED if yes else NOT if no == len(votes) else OPEN), said, best
     if need == "most":
-        return (REPRODUCED if 2 * yes > len(votes) else NOT if 2 * no >= len(votes) else OPEN), said, worst
+        return (REPRODUCED if 2 * yes > len(votes) else NOT if 2 * no >= len(votes) else OPEN), said, median
     return (NOT if no else REPRODUCED if yes == len(votes) else OPEN), said, worst
 
 
