@@ -230,7 +230,7 @@ def _effect(claim: Claim, test: dict, tests: list[dict], evidence: Evidence) -> 
             "scope": f"{len(done)} of {len(wanted)} directions" if wanted else f"{len(done)} directions",
             "decided by": f"{a} over {b}, {test['metric']}, {test['cell'][1]}",
             "data": ", ".join(dict.fromkeys(named(c[0]) for c in cells)),
-            "annotator": annotators(used["annotator"]) if len(used) else "none", "users": int(test["n"]),
+            "annotator": annotators(used["annotator"]), "users": int(test["n"]),
             "seeds": min(evidence.seeds(test["cell"], s) for s in (a, b))}
 
 
