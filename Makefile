@@ -13,6 +13,7 @@ figures: $(VENV)/ready  ## execute every notebook and render figures/$(PROFILE)/
 
 test: $(VENV)/ready-dev  ## unit tests and the smoke execution of every notebook
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/reprolib check
 	$(BIN)/python -m pytest
 
@@ -21,6 +22,7 @@ lab: $(VENV)/ready  ## open JupyterLab on the notebooks
 
 lint: $(VENV)/ready-dev  ## mend what can be mended: style, notebook outputs
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 	$(BIN)/$(STRIP) notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 lock: $(VENV)/ready-dev  ## write the lock file from what is installed

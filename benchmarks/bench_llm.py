@@ -22,7 +22,9 @@ def completion() -> bytes:
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
     }).encode()  # fmt: skip
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 
@@ -32,7 +34,11 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length"))
+            length = next(
+                int(h.split(b":")[1])
+                for h in head.split(b"\r\n")
+                if h.lower().startswith(b"content-length")
+            )
             await reader.readexactly(length)
             await asyncio.sleep(DELAY)
             writer.write(reply)
@@ -65,19 +71,23 @@ def bench_server(port: int) -> None:
     for workers in (1, 8, 16, 32, 64):
         llm = open_llm(f"openai:m@http://127.0.0.1:{port}/v1", workers=workers)
         with tempfile.TemporaryDirectory() as cache:
-            complete(task, {"domain": "warm", "items": [{"title": "up"}]}, llm, cache=cache)  # connect, import
+            complete(
+                task, {"domain": "warm", "items": [{"title": "up"}]}, llm, cache=cache
+            )  # connect, import
             n = 40 * workers
             start = time.perf_counter()
             complete_many(task, inputs(n), llm, cache=cache, progress=False)
             rate = n / (time.perf_counter() - start)
-        print(f"{workers:3} workers  {rate:7.1f} calls/s  {rate * DELAY / workers:6.1%} of the server's limit")
+        print(
+            f"{workers:3} workers  {rate:7.1f} calls/s  {rate * DELAY / workers:6.1%} of the server's limit"
+        )
 
 
 def bench_cache() -> None:
     """Seconds to read CACHED answers through complete_many, validated."""
     from reprolib.llm import Store, complete_many, open_llm, task_named
+    from reprolib.llm.answers import digest
     from reprolib.llm.complete import read_inputs
-    from reprolib.llm.store import digest
 
     task, llm = task_named("llm_edt/summarize"), open_llm("openai:m")
     given = read_inputs(task, inputs(CACHED))
@@ -88,14 +98,19 @@ def bench_cache() -> None:
             store._db.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         start = time.perf_counter()
         answers = complete_many(task, given, llm, cache=cache)
-        print(f"{len(answers):,} cached answers read and validated in {time.perf_counter() - start:.2f} s")
+        print(
+            f"{len(answers):,} cached answers read and validated in {time.perf_counter() - start:.2f} s"
+        )
 
 
 def bench_encoder(n: int = 2000) -> None:
     """Sentences per second, computed and cached."""
     from reprolib.text import encode, load_encoder
 
-    texts = [f"Sentence {i} of a review says that the story was fine and the ending was not." for i in range(n)]
+    texts = [
+        f"Sentence {i} of a review says that the story was fine and the ending was not."
+        for i in range(n)
+    ]
     load_encoder()
     with tempfile.TemporaryDirectory() as cache:
         for state in ("computed", "cached"):

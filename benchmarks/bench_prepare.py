@@ -43,7 +43,10 @@ def make(folder: Path, rows: int) -> None:
             "unixReviewTime": rng.integers(1_300_000_000, 1_540_000_000, rows),
         }
     ).with_columns(reviewerID="A" + pl.col("reviewerID"), asin="B" + pl.col("asin"))
-    for name, write in (("rows.json.gz", frame.write_ndjson), ("ratings_rows.csv.gz", frame.write_csv)):
+    for name, write in (
+        ("rows.json.gz", frame.write_ndjson),
+        ("ratings_rows.csv.gz", frame.write_csv),
+    ):
         buffer = io.BytesIO()
         write(buffer, **({"include_header": False} if "csv" in name else {}))
         with gzip.open(folder / name, "wb", compresslevel=3) as file:
@@ -80,9 +83,9 @@ def run_polars(path: Path) -> tuple[float, int]:
         for side in COLUMNS[:2]:
             frame = frame.filter(pl.len().over(side) >= CORE)
     item = pl.col("asin")
-    frame.sort("reviewerID", "unixReviewTime", "row").group_by("reviewerID", maintain_order=True).agg(
-        train=item.head(pl.len() - 2), valid=item.get(-2), test=item.last()
-    )
+    frame.sort("reviewerID", "unixReviewTime", "row").group_by(
+        "reviewerID", maintain_order=True
+    ).agg(train=item.head(pl.len() - 2), valid=item.get(-2), test=item.last())
     return time.perf_counter() - start, height
 
 
@@ -90,7 +93,11 @@ def run_pandas(path: Path) -> tuple[float, int]:
     import pandas as pd
 
     start = time.perf_counter()
-    frame = pd.read_json(path, lines=True) if path.name.endswith(".json.gz") else pd.read_csv(path, names=COLUMNS)
+    frame = (
+        pd.read_json(path, lines=True)
+        if path.name.endswith(".json.gz")
+        else pd.read_csv(path, names=COLUMNS)
+    )
     height = -1
     while height != len(frame):
         height = len(frame)
@@ -109,22 +116,33 @@ def run_duckdb(path: Path) -> tuple[float, int]:
     db = duckdb.connect()
     types = dict(zip(COLUMNS, ("VARCHAR", "VARCHAR", "DOUBLE", "BIGINT"), strict=True))
     is_json = path.name.endswith(".json.gz")
-    reader = "read_json(?, format='newline_delimited', " if is_json else "read_csv(?, header=false, "
-    db.execute(f"CREATE TABLE t AS SELECT row_number() OVER () AS n, * FROM {reader}columns={types})", [str(path)])
+    reader = (
+        "read_json(?, format='newline_delimited', " if is_json else "read_csv(?, header=false, "
+    )
+    db.execute(
+        f"CREATE TABLE t AS SELECT row_number() OVER () AS n, * FROM {reader}columns={types})",
+        [str(path)],
+    )
     height = -1
     while height != (now := db.execute("SELECT count(*) FROM t").fetchone()[0]):
         height = now
         for side in COLUMNS[:2]:
             core = f"SELECT {side} FROM t GROUP BY 1 HAVING count(*) >= {CORE}"
-            db.execute(f"CREATE OR REPLACE TABLE t AS SELECT t.* FROM t SEMI JOIN ({core}) USING ({side})")
+            db.execute(
+                f"CREATE OR REPLACE TABLE t AS SELECT t.* FROM t SEMI JOIN ({core}) USING ({side})"
+            )
     ordered = "SELECT list(asin ORDER BY unixReviewTime, n) AS l FROM t GROUP BY reviewerID"
-    db.execute(f"CREATE TABLE split AS SELECT l[:-3] AS train, l[-2] AS valid, l[-1] AS test FROM ({ordered})")
+    db.execute(
+        f"CREATE TABLE split AS SELECT l[:-3] AS train, l[-2] AS valid, l[-1] AS test FROM ({ordered})"
+    )
     return time.perf_counter() - start, height
 
 
 def measured(engine: str, path: Path) -> dict:
     """One run in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, "--one", engine, str(path)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", engine, str(path)], capture_output=True, text=True
+    )
     if done.returncode:
         raise SystemExit(f"{engine} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -138,12 +156,17 @@ def compare(path: Path, engines: list[str], repeats: int) -> bool:
             runs[engine].append(measured(engine, path))
     if len({run["rows"] for found in runs.values() for run in found}) != 1:
         raise SystemExit(f"{path.name}: the engines keep different rows: {runs}")
-    middle = {engine: statistics.median(run["seconds"] for run in found) for engine, found in runs.items()}
+    middle = {
+        engine: statistics.median(run["seconds"] for run in found) for engine, found in runs.items()
+    }
     peak = {engine: max(run["gib"] for run in found) for engine, found in runs.items()}
     for engine in engines:
         spread = [run["seconds"] for run in runs[engine]]
-        print(f"| {path.name} | {engine} | {middle[engine]:.2f} ({min(spread):.2f}-{max(spread):.2f}) "
-              f"| {peak[engine]:.2f} | {runs[engine][0]['rows']:,} |", flush=True)
+        print(
+            f"| {path.name} | {engine} | {middle[engine]:.2f} ({min(spread):.2f}-{max(spread):.2f}) "
+            f"| {peak[engine]:.2f} | {runs[engine][0]['rows']:,} |",
+            flush=True,
+        )
     return middle["reprolib"] <= middle["polars"] and peak["reprolib"] <= LIMIT
 
 
@@ -152,7 +175,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--formats", nargs="+", choices=("json", "csv"), default=["json", "csv"])
-    parser.add_argument("--pandas", action="store_true", help="time pandas too (minutes, several GiB)")
+    parser.add_argument(
+        "--pandas", action="store_true", help="time pandas too (minutes, several GiB)"
+    )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--make", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -169,8 +194,12 @@ def main() -> None:
         command = [sys.executable, __file__, "--make", folder, "--rows", str(options.rows)]
         subprocess.run(command, check=True)
         names = {"json": "rows.json.gz", "csv": "ratings_rows.csv.gz"}
-        print("| file | engine | seconds, median (range) | peak GiB | rows kept |\n|---|---|---|---|---|")
-        kept = [compare(Path(folder, names[name]), engines, options.repeats) for name in options.formats]
+        print(
+            "| file | engine | seconds, median (range) | peak GiB | rows kept |\n|---|---|---|---|---|"
+        )
+        kept = [
+            compare(Path(folder, names[name]), engines, options.repeats) for name in options.formats
+        ]
     sys.exit(not all(kept))
 
 

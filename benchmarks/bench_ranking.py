@@ -33,7 +33,15 @@ def main(repeats: int) -> None:
 
     implicit, recbole = Peer("peer_implicit.py"), Peer("peer_recbole.py")
     implicit.ask("vectors", path=str(out))
-    recbole.ask("prepare", interactions=str(path), model="BPR", length=50, seed=0, loss="BPR", eval_batch=4096 * 24000)
+    recbole.ask(
+        "prepare",
+        interactions=str(path),
+        model="BPR",
+        length=50,
+        seed=0,
+        loss="BPR",
+        eval_batch=4096 * 24000,
+    )
     sample = 16_384
 
     def ours():
@@ -43,16 +51,29 @@ def main(repeats: int) -> None:
     seconds = {"reprolib": [], "implicit": [], "RecBole, ~4k users a batch": []}
     for _ in range(repeats):
         seconds["reprolib"] += timed(ours, 2)
-        seconds["implicit"].append(implicit.ask("rank", users=sample)["seconds"] * len(users) / sample)
+        seconds["implicit"].append(
+            implicit.ask("rank", users=sample)["seconds"] * len(users) / sample
+        )
         seconds["RecBole, ~4k users a batch"].append(recbole.ask("evaluate")["seconds"])
     implicit.close(), recbole.close()
     speed = {name: [len(users) / s for s in values] for name, values in seconds.items()}
-    show(f"Full ranking, {len(users):,} users x {split.n_items:,} items",
-         [{"system": name, "users/s": speed[name], "seconds for all": seconds[name]} for name in speed])
+    show(
+        f"Full ranking, {len(users):,} users x {split.n_items:,} items",
+        [
+            {"system": name, "users/s": speed[name], "seconds for all": seconds[name]}
+            for name in speed
+        ],
+    )
     median = {name: float(np.median(values)) for name, values in speed.items()}
-    verdict([(f"at least {least} times {name}: {median['reprolib'] / median[name]:.1f}",
-              median["reprolib"] >= least * median[name])
-             for name, least in (("RecBole, ~4k users a batch", 6), ("implicit", 2.5))])
+    verdict(
+        [
+            (
+                f"at least {least} times {name}: {median['reprolib'] / median[name]:.1f}",
+                median["reprolib"] >= least * median[name],
+            )
+            for name, least in (("RecBole, ~4k users a batch", 6), ("implicit", 2.5))
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,10 @@ from pathlib import Path
 import numpy as np
 from common import THREADS, Peer, show, timed, verdict, video
 
-FLOOR = {50: 0.41, 100: 0.42}  # seconds: packed arithmetic of an epoch at the matrix speed of 2 Zen 4 cores
+FLOOR = {
+    50: 0.41,
+    100: 0.42,
+}  # seconds: packed arithmetic of an epoch at the matrix speed of 2 Zen 4 cores
 OPTIONS = {"dim": 64, "blocks": 2, "heads": 1, "dropout": 0.2}
 
 
@@ -22,16 +25,18 @@ def epoch_of(split, length: int, loss: str = "bce", seed: int = 0):
     """A function that trains one epoch, and the model."""
     import torch
 
-    from reprolib import train
     from reprolib.baselines.sasrec import SASRec
-    from reprolib.data.batches import Batches, Negatives
+    from reprolib.training import loop as train
+    from reprolib.training.batches import Batches, Negatives
 
     torch.set_num_threads(int(THREADS))
     rng = train.seed_everything(seed)
     model = SASRec(split.n_items, length=length, **OPTIONS)
     rows, sampler = Batches(split, "train", length), Negatives(split) if loss == "bce" else None
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98), fused=True)
-    return lambda: train._epoch(model, rows, split, sampler, optimiser, loss, 256, 512, 5.0, rng), model
+    return lambda: train._epoch(
+        model, rows, split, sampler, optimiser, loss, 256, 512, 5.0, rng
+    ), model
 
 
 def speed(repeats: int) -> None:
@@ -40,7 +45,15 @@ def speed(repeats: int) -> None:
     table, claims = [], []
     for length, least in ((50, 30), (100, 60)):
         peer = Peer("peer_recbole.py")
-        peer.ask("prepare", interactions=str(path), model="SASRec", length=length, seed=0, loss="BPR", eval_batch=4096)
+        peer.ask(
+            "prepare",
+            interactions=str(path),
+            model="SASRec",
+            length=length,
+            seed=0,
+            loss="BPR",
+            eval_batch=4096,
+        )
         ours, _ = epoch_of(split, length)
         ours()
         peer.ask("burst", batches=4)
@@ -50,9 +63,18 @@ def speed(repeats: int) -> None:
             theirs.append(peer.ask("burst", batches=24)["seconds_per_epoch"])
         peer.close()
         ratio = float(np.median(theirs) / np.median(mine))
-        table.append({"L": length, "reprolib s/epoch": mine, "RecBole BPR, anomaly off, s/epoch": theirs,
-                      "ratio": ratio, "multiple of the packed floor": float(np.median(mine) / FLOOR[length])})
-        claims.append((f"at least {least} times RecBole at L {length}: {ratio:.1f}", ratio >= least))
+        table.append(
+            {
+                "L": length,
+                "reprolib s/epoch": mine,
+                "RecBole BPR, anomaly off, s/epoch": theirs,
+                "ratio": ratio,
+                "multiple of the packed floor": float(np.median(mine) / FLOOR[length]),
+            }
+        )
+        claims.append(
+            (f"at least {least} times RecBole at L {length}: {ratio:.1f}", ratio >= least)
+        )
     show("SASRec, one epoch on Video", table)
     verdict(claims)
 
@@ -63,10 +85,10 @@ def quality(seconds: float, seeds: int) -> None:
 
     import torch
 
-    from reprolib.data.batches import Batches
     from reprolib.evaluate.metrics import summarise
     from reprolib.evaluate.table import rank_table
-    from reprolib.train import encode
+    from reprolib.training.batches import Batches
+    from reprolib.training.loop import encode
 
     split, path = video()
     table = []
@@ -79,20 +101,58 @@ def quality(seconds: float, seeds: int) -> None:
         wall = time.perf_counter() - start
         scored = [("reprolib", wall, float(epochs), encode(model, Batches(split, "test", 50)))]
         peer, out = Peer("peer_recbole.py"), str(Path(tempfile.mkdtemp()) / "vectors.npz")
-        peer.ask("prepare", interactions=str(path), model="SASRec", length=50, seed=seed, loss="BPR", eval_batch=4096)
+        peer.ask(
+            "prepare",
+            interactions=str(path),
+            model="SASRec",
+            length=50,
+            seed=seed,
+            loss="BPR",
+            eval_batch=4096,
+        )
         answer = peer.ask("train", seconds=seconds, out=out)
         peer.close()
-        scored.append(("RecBole BPR, anomaly off", answer["seconds"], answer["epochs"], recbole_vectors(split, out)))
+        scored.append(
+            (
+                "RecBole BPR, anomaly off",
+                answer["seconds"],
+                answer["epochs"],
+                recbole_vectors(split, out),
+            )
+        )
         for name, wall, epochs, vectors in scored:
-            ranks = rank_table(*(v if torch.is_tensor(v) else torch.from_numpy(v) for v in vectors), split, system=name)
-            full, part = (summarise(ranks, ["HR@10", "NDCG@10"], sampled=m).iloc[0] for m in (None, 100))
-            table.append({"seed": seed, "system": name, "train s": wall, "epochs": epochs, "full HR@10": full["HR@10"],
-                          "full NDCG@10": full["NDCG@10"], "among 100 HR@10": part["HR@10"],
-                          "among 100 NDCG@10": part["NDCG@10"]})
+            ranks = rank_table(
+                *(v if torch.is_tensor(v) else torch.from_numpy(v) for v in vectors),
+                split,
+                system=name,
+            )
+            full, part = (
+                summarise(ranks, ["HR@10", "NDCG@10"], sampled=m).iloc[0] for m in (None, 100)
+            )
+            table.append(
+                {
+                    "seed": seed,
+                    "system": name,
+                    "train s": wall,
+                    "epochs": epochs,
+                    "full HR@10": full["HR@10"],
+                    "full NDCG@10": full["NDCG@10"],
+                    "among 100 HR@10": part["HR@10"],
+                    "among 100 NDCG@10": part["NDCG@10"],
+                }
+            )
             show("SASRec on Video, quality by wall time", table)
     pairs = list(zip(table[::2], table[1::2], strict=True))
-    verdict([(f"{metric} at a third of the wall time, seed {a['seed']}: {a[metric]:.4f} against {b[metric]:.4f}",
-              a[metric] >= b[metric]) for metric in ("full NDCG@10", "among 100 NDCG@10") for a, b in pairs])
+    verdict(
+        [
+            (
+                f"{metric} at a third of the wall time, seed {a['seed']}: {a[metric]:.4f} against {b[metric]:.4f}",
+                a[metric] >= b[metric],
+            )
+            for metric in ("full NDCG@10", "among 100 NDCG@10")
+            for a, b in pairs
+        ]
+    )
 
 
 def recbole_vectors(split, path: str):

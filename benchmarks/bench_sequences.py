@@ -14,9 +14,19 @@ import time
 import numpy as np
 
 from reprolib.data.datasets import load_split
-from reprolib.systems import train
+from reprolib.runs.systems import train
 
-SYSTEMS = ["SASRec", "CL4SRec", "pi-Net", "C2DSR", "MGCL", "CD-SASRec", "Tri-CDR", "TJAPL", "SemaCDR"]
+SYSTEMS = [
+    "SASRec",
+    "CL4SRec",
+    "pi-Net",
+    "C2DSR",
+    "MGCL",
+    "CD-SASRec",
+    "Tri-CDR",
+    "TJAPL",
+    "SemaCDR",
+]
 
 
 def seconds(system: str, split, epochs: int, **options) -> float:
@@ -43,8 +53,10 @@ def pair(dataset: str, target: str, source: str) -> bool:
             rounds[name].append(seconds(name, split, 2, **options))
     base = np.min(rounds["SASRec"])
     for name, taken in rounds.items():
-        print(f"{name:10s} {np.min(taken):6.2f} s an epoch ({' '.join(f'{t:.2f}' for t in taken)}), "
-              f"{np.min(taken) / base:4.1f} times SASRec")
+        print(
+            f"{name:10s} {np.min(taken):6.2f} s an epoch ({' '.join(f'{t:.2f}' for t in taken)}), "
+            f"{np.min(taken) / base:4.1f} times SASRec"
+        )
     return all(np.min(taken) <= 8 * base for taken in rounds.values())
 
 

@@ -22,9 +22,14 @@ class Peer:
     def __init__(self, script: str):
         if not PEER_PYTHON.exists():
             sys.exit("the peers' environment is absent; run benchmarks/setup_peers.sh")
-        self.process = subprocess.Popen([PEER_PYTHON, ROOT / "benchmarks" / script], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                        cwd=tempfile.mkdtemp())
+        self.process = subprocess.Popen(
+            [PEER_PYTHON, ROOT / "benchmarks" / script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=tempfile.mkdtemp(),
+        )
 
     def ask(self, do: str, **arguments) -> dict:
         """Send one command and wait for its answer."""
@@ -67,6 +72,7 @@ def timed(function, repeats: int) -> list[float]:
 
 def show(title: str, rows: list[dict]) -> None:
     """Print rows as a Markdown table; lists of numbers as median (min-max, n)."""
+
     def cell(value) -> str:
         if isinstance(value, list):
             return f"{statistics.median(value):.4g} ({min(value):.4g}-{max(value):.4g}, n={len(value)})"

@@ -14,8 +14,15 @@ THREADS = int(os.environ.get("BENCH_THREADS", "2"))
 
 def model_of(lr: float, reg: float, seed: int, iterations: int, d: int = 64):
     """A BPR model of implicit with our size."""
-    return BayesianPersonalizedRanking(factors=d, learning_rate=lr, regularization=reg, iterations=iterations,
-                                       num_threads=THREADS, random_state=seed, verify_negative_samples=True)
+    return BayesianPersonalizedRanking(
+        factors=d,
+        learning_rate=lr,
+        regularization=reg,
+        iterations=iterations,
+        num_threads=THREADS,
+        random_state=seed,
+        verify_negative_samples=True,
+    )
 
 
 def main() -> None:
@@ -43,7 +50,9 @@ def main() -> None:
             from implicit.als import AlternatingLeastSquares
 
             data = np.load(command["path"])
-            model = AlternatingLeastSquares(factors=data["items"].shape[1], use_gpu=False, num_threads=THREADS)
+            model = AlternatingLeastSquares(
+                factors=data["items"].shape[1], use_gpu=False, num_threads=THREADS
+            )
             model.user_factors, model.item_factors = data["queries"], data["items"]
             ones = np.ones(len(data["seen"]), np.float32)
             shape = (len(data["queries"]), len(data["items"]))

@@ -17,8 +17,16 @@ import numpy as np
 import scipy.sparse
 import torch
 
-for name, kind in (("float", float), ("int", int), ("bool", bool), ("long", np.int64), ("object", object),
-                   ("float_", np.float64), ("complex_", np.complex128), ("unicode_", np.str_)):
+for name, kind in (
+    ("float", float),
+    ("int", int),
+    ("bool", bool),
+    ("long", np.int64),
+    ("object", object),
+    ("float_", np.float64),
+    ("complex_", np.complex128),
+    ("unicode_", np.str_),
+):
     if name not in np.__dict__:
         setattr(np, name, kind)
 ray = types.ModuleType("ray")
@@ -44,17 +52,45 @@ def prepare(interactions: str, model: str, length: int, seed: int, loss: str, ev
         file.write("user_id:token\titem_id:token\ttimestamp:float\n")
         np.savetxt(file, np.c_[table, np.arange(len(table))], fmt="%d", delimiter="\t")
     settings = {
-        "data_path": os.path.dirname(folder), "use_gpu": False, "device": "cpu", "show_progress": False, "seed": seed,
-        "state": "ERROR", "worker": 0, "log_wandb": False, "checkpoint_dir": tempfile.mkdtemp(),
-        "load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "metrics": ["Hit", "NDCG"], "topk": [10],
-        "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"},
-        "valid_metric": "NDCG@10", "eval_batch_size": eval_batch, "train_batch_size": 2048, "embedding_size": 64,
+        "data_path": os.path.dirname(folder),
+        "use_gpu": False,
+        "device": "cpu",
+        "show_progress": False,
+        "seed": seed,
+        "state": "ERROR",
+        "worker": 0,
+        "log_wandb": False,
+        "checkpoint_dir": tempfile.mkdtemp(),
+        "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+        "metrics": ["Hit", "NDCG"],
+        "topk": [10],
+        "eval_args": {
+            "split": {"LS": "valid_and_test"},
+            "order": "TO",
+            "group_by": "user",
+            "mode": "full",
+        },
+        "valid_metric": "NDCG@10",
+        "eval_batch_size": eval_batch,
+        "train_batch_size": 2048,
+        "embedding_size": 64,
     }
     if model == "SASRec":
-        settings |= {"MAX_ITEM_LIST_LENGTH": length, "hidden_size": 64, "inner_size": 64, "n_layers": 2, "n_heads": 1,
-                     "hidden_dropout_prob": 0.2, "attn_dropout_prob": 0.2, "hidden_act": "relu", "loss_type": loss,
-                     "train_batch_size": 256, "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1}
-                     if loss == "BPR" else None}
+        settings |= {
+            "MAX_ITEM_LIST_LENGTH": length,
+            "hidden_size": 64,
+            "inner_size": 64,
+            "n_layers": 2,
+            "n_heads": 1,
+            "hidden_dropout_prob": 0.2,
+            "attn_dropout_prob": 0.2,
+            "hidden_act": "relu",
+            "loss_type": loss,
+            "train_batch_size": 256,
+            "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1}
+            if loss == "BPR"
+            else None,
+        }
     arguments, sys.argv = sys.argv, ["peer"]
     config = Config(model=model, dataset="video", config_dict=settings)
     sys.argv = arguments
@@ -68,7 +104,9 @@ def prepare(interactions: str, model: str, length: int, seed: int, loss: str, ev
     return dataset, train, test, network, trainer
 
 
-def steps(network, trainer, train, batches: float = np.inf, limit: float = np.inf) -> tuple[int, float]:
+def steps(
+    network, trainer, train, batches: float = np.inf, limit: float = np.inf
+) -> tuple[int, float]:
     """Optimizer steps until so many batches or seconds; (steps, seconds)."""
     network.train()
     count, start = 0, time.perf_counter()
@@ -97,8 +135,13 @@ def vectors(dataset, network, test, out: str) -> None:
             users.append(interaction["user_id"].numpy())
     users = dataset.id2token("user_id", np.concatenate(users)).astype(np.int64)
     items = dataset.id2token("item_id", np.arange(1, dataset.item_num)).astype(np.int64)
-    np.savez(out, users=users, queries=np.concatenate(queries), item_ids=items,
-             items=network.item_embedding.weight.detach().numpy()[1:])
+    np.savez(
+        out,
+        users=users,
+        queries=np.concatenate(queries),
+        item_ids=items,
+        items=network.item_embedding.weight.detach().numpy()[1:],
+    )
 
 
 def main() -> None:
@@ -110,13 +153,23 @@ def main() -> None:
         command = json.loads(line)
         what = command.pop("do")
         if what == "prepare":
-            state = dict(zip(("dataset", "train", "test", "network", "trainer"), prepare(**command), strict=True))
+            state = dict(
+                zip(
+                    ("dataset", "train", "test", "network", "trainer"),
+                    prepare(**command),
+                    strict=True,
+                )
+            )
             answer = {"batches": len(state["train"])}
         elif what == "burst":
-            count, seconds = steps(state["network"], state["trainer"], state["train"], batches=command["batches"])
+            count, seconds = steps(
+                state["network"], state["trainer"], state["train"], batches=command["batches"]
+            )
             answer = {"seconds_per_epoch": seconds / count * len(state["train"])}
         elif what == "train":
-            count, seconds = steps(state["network"], state["trainer"], state["train"], limit=command["seconds"])
+            count, seconds = steps(
+                state["network"], state["trainer"], state["train"], limit=command["seconds"]
+            )
             vectors(state["dataset"], state["network"], state["test"], command["out"])
             answer = {"epochs": count / len(state["train"]), "seconds": seconds}
         elif what == "evaluate":

@@ -29,60 +29,109 @@ def texts(personas: int):
     items = personas // PER_ITEM
     told = "Looks for a plot that moves, judges by the ending, and says in every review what could have been better."
     item = np.repeat(np.arange(1, items + 1), PER_ITEM)
-    frame = pd.DataFrame({"item": item, "persona": np.tile(np.arange(PER_ITEM), items), "name": "Careful Reader",
-                          "description": told, "rationale": "A review says that it was worth it.", "text": told})
+    frame = pd.DataFrame(
+        {
+            "item": item,
+            "persona": np.tile(np.arange(PER_ITEM), items),
+            "name": "Careful Reader",
+            "description": told,
+            "rationale": "A review says that it was worth it.",
+            "text": told,
+        }
+    )
     user = np.repeat(np.arange(USERS), 10)
     return SimpleNamespace(
-        personas=frame, annotator="none", interactions=pd.DataFrame({"user": user, "item": 1, "text": told}),
-        summaries=pd.DataFrame({"item": np.arange(1, items + 1), "title": "A title", "summary": ""}))
+        personas=frame,
+        annotator="none",
+        interactions=pd.DataFrame({"user": user, "item": 1, "text": told}),
+        summaries=pd.DataFrame(
+            {"item": np.arange(1, items + 1), "title": "A title", "summary": ""}
+        ),
+    )
 
 
 def build(folder: str, personas: int, width: int, graph: bool) -> None:
     """In a process of its own: build and save, print seconds and GiB."""
-    from reprolib.persona4rec.index import PersonaIndex
-    from reprolib.persona4rec.measure import resident
+    from reprolib.papers.persona4rec.index.index import PersonaIndex
+    from reprolib.papers.persona4rec.serving.index_costs import resident
 
     random = np.random.default_rng(0)
     offline = texts(personas)
     PersonaIndex.build(texts(10), lambda block: np.ones((len(block), 8)), half=True, progress=False)
     before, start = resident(), time.perf_counter()
-    index = PersonaIndex.build(offline, lambda block: random.standard_normal((len(block), width), dtype=np.float32),
-                               half=True)
+    index = PersonaIndex.build(
+        offline,
+        lambda block: random.standard_normal((len(block), width), dtype=np.float32),
+        half=True,
+    )
     built = time.perf_counter()
     if graph:
         index.build_graph()
     linked = time.perf_counter()
     index.save(folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(json.dumps({"build s": built - start, "graph s": linked - built, "save s": time.perf_counter() - linked,
-                      "vectors GiB": index.sizes()["bytes"] / 2**30, "peak GiB": (peak - before) / 2**10}))
+    print(
+        json.dumps(
+            {
+                "build s": built - start,
+                "graph s": linked - built,
+                "save s": time.perf_counter() - linked,
+                "vectors GiB": index.sizes()["bytes"] / 2**30,
+                "peak GiB": (peak - before) / 2**10,
+            }
+        )
+    )
 
 
 def main(personas: int, width: int, graph: bool) -> None:
     """Build, load, ask, print."""
-    from reprolib.persona4rec.index import PersonaIndex
-    from reprolib.persona4rec.measure import latency, requests, serving_memory
+    from reprolib.papers.persona4rec.index.index import PersonaIndex
+    from reprolib.papers.persona4rec.serving.index_costs import latency, requests, serving_memory
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = f"{scratch}/index"
-        code = f"from persona4rec_growth import build; build({folder!r}, {personas}, {width}, {graph})"
-        child = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, stdout=subprocess.PIPE,
-                               text=True, check=True)
+        code = (
+            f"from persona4rec_growth import build; build({folder!r}, {personas}, {width}, {graph})"
+        )
+        child = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
         made, held = json.loads(child.stdout), serving_memory(folder)
         index = PersonaIndex.load(folder)
         times = latency(index.rerank, *requests(index, 5000, 20))
     factor, most = made["peak GiB"] / made["vectors GiB"], 4 if graph else 3
-    show(f"{personas:,} personas, width {width}, float16",
-         [made | {"load s": held["load s"], "after load MiB": held["loaded MiB"], "after 2,000 requests MiB":
-                  held["index MiB"], "request ms": float(np.median(times)),
-                  "request p99 ms": float(np.quantile(times, 0.99))}])
-    verdict([(f"the build's peak is {factor:.1f} times the vectors, at most {most}", factor <= most),
-             (f"loading holds {held['loaded MiB'] / 1024 / made['vectors GiB']:.2f} times the vectors, at most once",
-              held["loaded MiB"] / 1024 <= made["vectors GiB"])])
+    show(
+        f"{personas:,} personas, width {width}, float16",
+        [
+            made
+            | {
+                "load s": held["load s"],
+                "after load MiB": held["loaded MiB"],
+                "after 2,000 requests MiB": held["index MiB"],
+                "request ms": float(np.median(times)),
+                "request p99 ms": float(np.quantile(times, 0.99)),
+            }
+        ],
+    )
+    verdict(
+        [
+            (f"the build's peak is {factor:.1f} times the vectors, at most {most}", factor <= most),
+            (
+                f"loading holds {held['loaded MiB'] / 1024 / made['vectors GiB']:.2f} times the vectors, at most once",
+                held["loaded MiB"] / 1024 <= made["vectors GiB"],
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--personas", type=int, default=1_000_000)
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--graph", action="store_true")

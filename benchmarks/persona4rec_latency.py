@@ -25,8 +25,8 @@ def main(items: int, n: int) -> None:
     """Measure every width and precision; print medians, 99th percentiles and the verdict."""
     import numba
 
-    from reprolib.persona4rec.index import PersonaIndex
-    from reprolib.persona4rec.measure import latency, requests, synthetic
+    from reprolib.papers.persona4rec.index.index import PersonaIndex
+    from reprolib.papers.persona4rec.serving.index_costs import latency, requests, synthetic
 
     numba.set_num_threads(1)
     rows, claims = [], []
@@ -39,13 +39,29 @@ def main(items: int, n: int) -> None:
                 for kind, chosen in kinds.items():
                     times = latency(chosen.rerank, *requests(chosen, n, 20), warm=2000)
                     rate = scores_per_second(chosen)
-                    rows.append({"width": width, "rows": f"{'float16' if half else 'float32'} {kind}",
-                                 "median ms": float(np.median(times)), "p99 ms": float(np.quantile(times, 0.99)),
-                                 "candidate scores/s": rate})
-                    claims.append((f"{rows[-1]['rows']}, width {width}: median {np.median(times):.4f} ms, "
-                                   f"limit {WITHIN[width]}", np.median(times) <= WITHIN[width]))
+                    rows.append(
+                        {
+                            "width": width,
+                            "rows": f"{'float16' if half else 'float32'} {kind}",
+                            "median ms": float(np.median(times)),
+                            "p99 ms": float(np.quantile(times, 0.99)),
+                            "candidate scores/s": rate,
+                        }
+                    )
+                    claims.append(
+                        (
+                            f"{rows[-1]['rows']}, width {width}: median {np.median(times):.4f} ms, "
+                            f"limit {WITHIN[width]}",
+                            np.median(times) <= WITHIN[width],
+                        )
+                    )
                     if width == 1024:
-                        claims.append((f"{rows[-1]['rows']}: {rate:,.0f} scores/s, limit {SCORES:,}", rate >= SCORES))
+                        claims.append(
+                            (
+                                f"{rows[-1]['rows']}: {rate:,.0f} scores/s, limit {SCORES:,}",
+                                rate >= SCORES,
+                            )
+                        )
     show(f"One core, {items:,} items x 7 personas, {n:,} requests", rows)
     verdict(claims)
 
@@ -54,7 +70,7 @@ def scores_per_second(index, users: int = 2000, candidates: int = 100) -> float:
     """Candidate scores per second of score_many, median of five."""
     import time
 
-    from reprolib.persona4rec.measure import requests
+    from reprolib.papers.persona4rec.serving.index_costs import requests
 
     chosen, wanted = requests(index, users, candidates, seed=1)
     vectors = np.stack([index.user_vector(int(user)) for user in chosen])
@@ -68,7 +84,9 @@ def scores_per_second(index, users: int = 2000, candidates: int = 100) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--requests", type=int, default=20_000)
     arguments = parser.parse_args()

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from common import show, verdict
 
-from reprolib.persona4rec.measure import synthetic
+from reprolib.papers.persona4rec.serving.index_costs import synthetic
 
 CONNECTIONS, RATE, CANDIDATES = 4, 500, 20
 HEAD = b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -29,8 +29,8 @@ def service(folder: str, port) -> None:
     """Serve the folder on a free port and tell it."""
     import socket
 
-    from reprolib.persona4rec.index import PersonaIndex
-    from reprolib.persona4rec.serve import serve
+    from reprolib.papers.persona4rec.index.index import PersonaIndex
+    from reprolib.papers.persona4rec.serving.service import serve
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -53,10 +53,16 @@ class Client:
     async def ask(self) -> None:
         """One request for a random user with random candidates; the answer must be 200 and whole."""
         wanted = [f"i{code}" for code in random.sample(range(1, self.items + 1), CANDIDATES)]
-        body = json.dumps({"user": f"u{random.randrange(self.users)}", "candidates": wanted}).encode()
+        body = json.dumps(
+            {"user": f"u{random.randrange(self.users)}", "candidates": wanted}
+        ).encode()
         self.writer.write(HEAD % len(body) + body)
         answer = await self.reader.readuntil(b"\r\n\r\n")
-        length = next(int(h.split(b":")[1]) for h in answer.split(b"\r\n") if h.lower().startswith(b"content-length"))
+        length = next(
+            int(h.split(b":")[1])
+            for h in answer.split(b"\r\n")
+            if h.lower().startswith(b"content-length")
+        )
         content = await self.reader.readexactly(length)
         if not answer.startswith(b"HTTP/1.1 200") or content.count(b'"score"') != CANDIDATES:
             raise RuntimeError(f"a bad answer: {answer[:60]!r} {content[:200]!r}")
@@ -75,7 +81,9 @@ async def closed_loop(clients: list[Client], seconds: float) -> tuple[list[float
     return latencies, len(latencies) / (time.perf_counter() - began)
 
 
-async def open_loop(clients: list[Client], seconds: float, rate: float) -> tuple[list[float], float]:
+async def open_loop(
+    clients: list[Client], seconds: float, rate: float
+) -> tuple[list[float], float]:
     """(latencies from the planned start, requests per second) with random starts at that mean rate."""
     free: asyncio.Queue = asyncio.Queue()
     for client in clients:
@@ -100,8 +108,12 @@ async def measure(port: int, users: int, items: int, seconds: float) -> dict:
     random.seed(0)
     clients = [await Client(port, users, items).connect() for _ in range(32)]
     await closed_loop(clients[:CONNECTIONS], 1)
-    return {f"closed loop, {CONNECTIONS} connections": await closed_loop(clients[:CONNECTIONS], seconds),
-            f"open loop, {RATE} requests/s": await open_loop(clients, seconds, RATE)}
+    return {
+        f"closed loop, {CONNECTIONS} connections": await closed_loop(
+            clients[:CONNECTIONS], seconds
+        ),
+        f"open loop, {RATE} requests/s": await open_loop(clients, seconds, RATE),
+    }
 
 
 def main(seconds: float, items: int, width: int) -> None:
@@ -110,7 +122,9 @@ def main(seconds: float, items: int, width: int) -> None:
         index = synthetic(items, width, half=False)
         index.save(Path(folder) / "index")
         port = multiprocessing.Queue()
-        server = multiprocessing.Process(target=service, args=(f"{folder}/index", port), daemon=True)
+        server = multiprocessing.Process(
+            target=service, args=(f"{folder}/index", port), daemon=True
+        )
         server.start()
         number, deadline = port.get(), time.monotonic() + 60
         while True:
@@ -123,17 +137,39 @@ def main(seconds: float, items: int, width: int) -> None:
                 time.sleep(0.1)
         found = asyncio.run(measure(number, len(index.users), items, seconds))
         server.terminate()
-    rows = [{"load": name, "requests/s": rate, "median ms": float(np.median(ms)) * 1e3,
-             "p99 ms": float(np.quantile(ms, 0.99)) * 1e3, "worst ms": max(ms) * 1e3, "requests": len(ms)}
-            for name, (ms, rate) in found.items()]
-    show(f"Service, {items:,} items x 5 personas, width {width}, {CANDIDATES} candidates with explanations", rows)
-    verdict([(f"at least 500 requests/s ({rows[0]['requests/s']:.0f}), p99 below 10 ms ({rows[0]['p99 ms']:.2f})",
-              rows[0]["requests/s"] >= 500 and rows[0]["p99 ms"] < 10),
-             (f"at {RATE} requests/s, p99 below 10 ms ({rows[1]['p99 ms']:.2f})", rows[1]["p99 ms"] < 10)])
+    rows = [
+        {
+            "load": name,
+            "requests/s": rate,
+            "median ms": float(np.median(ms)) * 1e3,
+            "p99 ms": float(np.quantile(ms, 0.99)) * 1e3,
+            "worst ms": max(ms) * 1e3,
+            "requests": len(ms),
+        }
+        for name, (ms, rate) in found.items()
+    ]
+    show(
+        f"Service, {items:,} items x 5 personas, width {width}, {CANDIDATES} candidates with explanations",
+        rows,
+    )
+    verdict(
+        [
+            (
+                f"at least 500 requests/s ({rows[0]['requests/s']:.0f}), p99 below 10 ms ({rows[0]['p99 ms']:.2f})",
+                rows[0]["requests/s"] >= 500 and rows[0]["p99 ms"] < 10,
+            ),
+            (
+                f"at {RATE} requests/s, p99 below 10 ms ({rows[1]['p99 ms']:.2f})",
+                rows[1]["p99 ms"] < 10,
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--width", type=int, default=384)

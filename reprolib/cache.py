@@ -27,5 +27,7 @@ def open_database(path: Path, schema: str) -> sqlite3.Connection:
         connection.executescript(schema)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise ValueError(f"{path}: not a usable cache file ({error}); delete it and it is made again") from None
+        raise ValueError(
+            f"{path}: not a usable cache file ({error}); delete it and it is made again"
+        ) from None
     return connection

@@ -14,8 +14,12 @@ class Lazy(click.Group):
     modules: ClassVar = {
         "data": ("reprolib.data.cli", "data", "List, describe and download data sets."),
         "llm": ("reprolib.llm.cli", "llm", "Estimate, run, export, import and show LLM work."),
-        "persona4rec": ("reprolib.persona4rec.cli", "persona4rec", "Build, query and serve an index of item personas."),
-        "results": ("reprolib.results", "results", "List, show and prune stored runs."),
+        "persona4rec": (
+            "reprolib.papers.persona4rec.serving.cli",
+            "persona4rec",
+            "Build, query and serve an index of item personas.",
+        ),
+        "results": ("reprolib.runs.cli", "results", "List, show and prune stored runs."),
     }
 
     def list_commands(self, context):
@@ -47,19 +51,40 @@ def main():
 
 @main.command()
 @click.argument("names", nargs=-1, metavar="[NOTEBOOK]...")
-@click.option("--profile", "-p", default="quick", show_default=True, help="smoke, quick, real or paper.")
-@click.option("--jobs", "-j", default=1, show_default=True, type=click.IntRange(1), help="Notebooks at a time.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter; repeatable.")
-@click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster, for example tcp://host:8786.")
-@click.option("--figures", type=click.Path(file_okay=False), help="Where to render; default figures/PROFILE.")
+@click.option(
+    "--profile", "-p", default="quick", show_default=True, help="smoke, quick, real or paper."
+)
+@click.option(
+    "--jobs",
+    "-j",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Notebooks at a time.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a parameter; repeatable.",
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Run on a Dask cluster, for example tcp://host:8786."
+)
+@click.option(
+    "--figures", type=click.Path(file_okay=False), help="Where to render; default figures/PROFILE."
+)
 def run(names, profile, jobs, settings, scheduler, figures):
     """Execute notebooks (default: all; named by stem or number) and render their tables and figures."""
     from pathlib import Path
 
-    from reprolib.run import run_notebooks
+    from reprolib.run_notebooks import run_notebooks
 
     try:
-        outcomes = run_notebooks(names, profile, jobs, _settings(settings), scheduler, figures and Path(figures))
+        outcomes = run_notebooks(
+            names, profile, jobs, _settings(settings), scheduler, figures and Path(figures)
+        )
     except (ValueError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
     failed = [o for o in outcomes if o.error]
@@ -72,7 +97,7 @@ def run(names, profile, jobs, settings, scheduler, figures):
 @main.command("list")
 def list_notebooks():
     """List the notebooks with their titles."""
-    from reprolib.check import notebooks, read_notebook, root_folder
+    from reprolib.project import notebooks, read_notebook, root_folder
 
     for path in notebooks(root_folder()):
         cell = read_notebook(path)["cells"][0]
@@ -84,7 +109,7 @@ def list_notebooks():
 @click.argument("names", nargs=-1, metavar="[NOTEBOOK]...")
 def check(names):
     """Check YAML keys against notebook parameters, and the notebooks' style."""
-    from reprolib.check import problems, root_folder
+    from reprolib.project import problems, root_folder
 
     try:
         found = problems(root_folder(), names)
@@ -102,7 +127,7 @@ def text(notebook):
     """Print a notebook as plain text, cell by cell (git diffs notebooks through it)."""
     from pathlib import Path
 
-    from reprolib.check import as_text
+    from reprolib.project import as_text
 
     click.echo(as_text(Path(notebook)))
 
@@ -114,6 +139,8 @@ def _settings(pairs: tuple[str, ...]) -> dict:
     for pair in pairs:
         key, sign, value = pair.partition("=")
         if not sign or not key:
-            raise click.BadParameter(f"{pair!r} is not KEY=VALUE, for example SEEDS=[0,1]", param_hint="--set")
+            raise click.BadParameter(
+                f"{pair!r} is not KEY=VALUE, for example SEEDS=[0,1]", param_hint="--set"
+            )
         settings[key.strip()] = yaml.safe_load(value)
     return settings

@@ -19,9 +19,15 @@ class Graph(nn.Module):
         super().__init__()
         for name, m in (("forward", matrix.tocsr()), ("backward", matrix.T.tocsr())):
             m.sum_duplicates()
-            self.register_buffer(f"{name}_ptr", torch.from_numpy(m.indptr.astype(np.int32)), persistent=False)
-            self.register_buffer(f"{name}_col", torch.from_numpy(m.indices.astype(np.int32)), persistent=False)
-            self.register_buffer(f"{name}_weight", torch.from_numpy(m.data.astype(np.float32)), persistent=False)
+            self.register_buffer(
+                f"{name}_ptr", torch.from_numpy(m.indptr.astype(np.int32)), persistent=False
+            )
+            self.register_buffer(
+                f"{name}_col", torch.from_numpy(m.indices.astype(np.int32)), persistent=False
+            )
+            self.register_buffer(
+                f"{name}_weight", torch.from_numpy(m.data.astype(np.float32)), persistent=False
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         return _Product.apply(x, self)
@@ -31,9 +37,17 @@ class Graph(nn.Module):
         start = self.forward_ptr[nodes]
         size = self.forward_ptr[nodes + 1] - start
         ptr = F.pad(size.cumsum(0), (1, 0))
-        at = torch.repeat_interleave(start - ptr[:-1], size) + torch.arange(int(ptr[-1]), device=x.device)
-        return F.embedding_bag(self.forward_col[at].long(), x, ptr, mode="sum", include_last_offset=True,
-                               per_sample_weights=self.forward_weight[at])
+        at = torch.repeat_interleave(start - ptr[:-1], size) + torch.arange(
+            int(ptr[-1]), device=x.device
+        )
+        return F.embedding_bag(
+            self.forward_col[at].long(),
+            x,
+            ptr,
+            mode="sum",
+            include_last_offset=True,
+            per_sample_weights=self.forward_weight[at],
+        )
 
 
 class _Product(torch.autograd.Function):
@@ -49,7 +63,9 @@ class _Product(torch.autograd.Function):
 
 
 def _sum(ptr: Tensor, col: Tensor, weight: Tensor, x: Tensor) -> Tensor:
-    return F.embedding_bag(col, x, ptr, mode="sum", per_sample_weights=weight, include_last_offset=True)
+    return F.embedding_bag(
+        col, x, ptr, mode="sum", per_sample_weights=weight, include_last_offset=True
+    )
 
 
 def symmetric(matrix: sparse.spmatrix) -> sparse.csr_matrix:
@@ -80,8 +96,12 @@ def co_interaction(split: Split, neighbours: int = 50) -> sparse.csr_matrix:
     stands where either chose the other. No edge crosses domains; the diagonal is empty.
     """
     met = user_item(split)
-    counts = sparse.block_diag([met[:, :1].T @ met[:, :1],
-                                *((met[:, a : b + 1].T @ met[:, a : b + 1]) for a, b in split.ranges.values())]).tocsr()
+    counts = sparse.block_diag(
+        [
+            met[:, :1].T @ met[:, :1],
+            *((met[:, a : b + 1].T @ met[:, a : b + 1]) for a, b in split.ranges.values()),
+        ]
+    ).tocsr()
     counts.setdiag(0)
     counts.eliminate_zeros()
     counts.sort_indices()
@@ -98,10 +118,17 @@ def transitions(split: Split, sequence: str) -> sparse.csr_matrix:
     sequence  "target", "source", or "mix" (both domains merged by time)
     """
     target = slices(split.ptr[:-1], split.train_end, np.arange(len(split.item)))
-    source = slices(split.src_ptr[:-1], split.src_ptr[:-1] + split.src_train, np.arange(len(split.src_item)))
-    user, item = {"target": (target[0], split.item[target[1]]), "source": (source[0], split.src_item[source[1]]),
-                  "mix": (np.concatenate([target[0], source[0]]),
-                          np.concatenate([split.item[target[1]], split.src_item[source[1]]]))}[sequence]
+    source = slices(
+        split.src_ptr[:-1], split.src_ptr[:-1] + split.src_train, np.arange(len(split.src_item))
+    )
+    user, item = {
+        "target": (target[0], split.item[target[1]]),
+        "source": (source[0], split.src_item[source[1]]),
+        "mix": (
+            np.concatenate([target[0], source[0]]),
+            np.concatenate([split.item[target[1]], split.src_item[source[1]]]),
+        ),
+    }[sequence]
     if sequence == "mix":
         # a source event of the same instant may not be read before the target event, so it stands after it
         time = np.concatenate([split.time[target[1]], split.src_time[source[1]]])

@@ -2,8 +2,17 @@ import json
 
 import pytest
 
-from reprolib import check
-from reprolib.check import PROFILES, ParameterError, notebooks, parameters, problems, read_yaml, root_folder, style
+from reprolib import project as check
+from reprolib.project import (
+    PROFILES,
+    ParameterError,
+    notebooks,
+    parameters,
+    problems,
+    read_yaml,
+    root_folder,
+    style,
+)
 
 ROOT = root_folder()
 
@@ -21,8 +30,15 @@ def house(tmp_path):
         (tmp_path / "params" / profile).mkdir(parents=True)
 
     def write(*cells, yaml=""):
-        start = [cell("# Title", "markdown"), cell('EPOCHS = 3  # how long', metadata={"tags": ["parameters"]})]
-        content = {"cells": [*start, *[cell("prose", "markdown")] * 3, *cells], "nbformat": 4, "nbformat_minor": 5}
+        start = [
+            cell("# Title", "markdown"),
+            cell("EPOCHS = 3  # how long", metadata={"tags": ["parameters"]}),
+        ]
+        content = {
+            "cells": [*start, *[cell("prose", "markdown")] * 3, *cells],
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
         path = tmp_path / "notebooks" / "20_toy.ipynb"
         path.write_text(json.dumps(content))
         (tmp_path / "params" / "smoke" / "20_toy.yaml").write_text(yaml)
@@ -39,13 +55,22 @@ def test_this_house_is_in_order():
 def test_a_misspelt_key_gets_a_suggestion(house):
     root, write = house
     path = write(yaml="EPOCS: 3")
-    with pytest.raises(ParameterError, match=r"EPOCS is not a parameter of 20_toy.ipynb \(did you mean EPOCHS"):
+    with pytest.raises(
+        ParameterError, match=r"EPOCS is not a parameter of 20_toy.ipynb \(did you mean EPOCHS"
+    ):
         parameters(root, "smoke", path)
 
 
-@pytest.mark.parametrize(("yaml", "fault"), [
-    ("EPOCHS: {a: 1}", "EPOCHS is nested"), ("EPOCHS: [[1]]", "EPOCHS is nested"), ("- 1", "must be lines of KEY"),
-    ("EPOCHS: [1", "line 1 is not YAML"), ("EPOCHS: !!python/object:os.system x", "is not YAML")])
+@pytest.mark.parametrize(
+    ("yaml", "fault"),
+    [
+        ("EPOCHS: {a: 1}", "EPOCHS is nested"),
+        ("EPOCHS: [[1]]", "EPOCHS is nested"),
+        ("- 1", "must be lines of KEY"),
+        ("EPOCHS: [1", "line 1 is not YAML"),
+        ("EPOCHS: !!python/object:os.system x", "is not YAML"),
+    ],
+)
 def test_yaml_that_is_not_flat_is_refused(house, yaml, fault):
     root, write = house
     with pytest.raises(ParameterError, match=fault):
@@ -70,9 +95,16 @@ def test_unknown_profiles_and_notebooks_name_the_nearest(house):
     assert notebooks(root, ("20",)) == notebooks(root, ("20_toy",)) == notebooks(root)
 
 
-@pytest.mark.parametrize(("source", "fault"), [
-    ("\n".join(["x = 1"] * 21), "21 lines"), ("def f():\n    pass", "defines a function"), ("!pip install x", "magic"),
-    ("import requests", "imports requests"), ("import sys\nsys.path.append('.')", "sys.path")])
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("\n".join(["x = 1"] * 21), "21 lines"),
+        ("def f():\n    pass", "defines a function"),
+        ("!pip install x", "magic"),
+        ("import requests", "imports requests"),
+        ("import sys\nsys.path.append('.')", "sys.path"),
+    ],
+)
 def test_code_that_belongs_elsewhere_is_named(house, source, fault):
     _, write = house
     assert [p for p in style(write(cell(source))) if fault in p]

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reprolib.experiment import FORMAT, Run, code_digest, write_cell
-from reprolib.nn.causal_lm import SMALL, CausalLM
 from reprolib.report.claims import COSTS, PAPERS, is_variant, load_claims
 from reprolib.report.scorecard import (
     beside,
@@ -19,8 +17,10 @@ from reprolib.report.scorecard import (
     summary,
     verdict_counts,
 )
-from reprolib.report.stored import annotators, load_store
 from reprolib.report.verdicts import judge, plain
+from reprolib.rerankers.causal_lm import SMALL, CausalLM
+from reprolib.runs.grid import FORMAT, Run, code_digest, write_cell
+from reprolib.runs.read_store import annotators, load_store
 
 USERS = 400
 
@@ -28,11 +28,24 @@ USERS = 400
 def ranks_of(systems, direction="food->kitchen", dataset="real-set", seed=0):
     """A RankTable of {system: one rank per user, or one rank for all}; odd users have short histories, tail items."""
     user = np.arange(USERS)
-    tables = [pd.DataFrame({"system": name, "dataset": dataset, "direction": direction, "seed": seed,
-                            "protocol": "full", "user": user, "rank": np.broadcast_to(rank, USERS).astype(float),
-                            "candidates": 1000, "item_count": np.where(user % 2, 2, 50),
-                            "item_place": np.where(user % 2, 0.9, 0.1), "history": np.where(user % 2, 3, 30)})
-              for name, rank in systems.items()]
+    tables = [
+        pd.DataFrame(
+            {
+                "system": name,
+                "dataset": dataset,
+                "direction": direction,
+                "seed": seed,
+                "protocol": "full",
+                "user": user,
+                "rank": np.broadcast_to(rank, USERS).astype(float),
+                "candidates": 1000,
+                "item_count": np.where(user % 2, 2, 50),
+                "item_place": np.where(user % 2, 0.9, 0.1),
+                "history": np.where(user % 2, 3, 30),
+            }
+        )
+        for name, rank in systems.items()
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -46,8 +59,14 @@ COST = pd.DataFrame(columns=["system", "dataset", "direction", "seed", "annotato
 
 def claim(kind, paper="SemaCDR", name="test-01", **arguments):
     """One claim, through the same file and checks as the real ones."""
-    return {"id": name, "paper": paper, "place": "Table 1", "claim": "A sentence of some length.", "kind": kind,
-            **arguments}
+    return {
+        "id": name,
+        "paper": paper,
+        "place": "Table 1",
+        "claim": "A sentence of some length.",
+        "kind": kind,
+        **arguments,
+    }
 
 
 @pytest.fixture
@@ -69,6 +88,7 @@ ALMOST = np.where(np.arange(USERS) < 20, 100, GOOD)  # 20 users fewer hits than 
 
 
 # --- the file
+
 
 def test_the_claims_of_all_five_papers_are_there_each_with_its_place():
     claims = load_claims()
@@ -94,14 +114,17 @@ def test_a_claims_systems_are_named_as_the_published_numbers_name_them():
     assert not settings & {"SemaCDR", "PERSONA4REC on BPR-MF", "C2DSR + semantics"}
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"kind": "beat"}, "test-01: kind 'beat' is unknown (did you mean beats?)"),
-    ({"metrics": ["NDCG"]}, "test-01: metrics: 'NDCG' is not a metric"),
-    ({"paper": "BERT4Rec"}, "test-01: paper: Input should be 'SemaCDR'"),
-    ({"wrose": ["B"]}, "test-01: wrose is no key of beats (did you mean worse?)"),
-    ({"directions": ["Food→Kitchen"]}, "'Food→Kitchen' is no direction; write source->target"),
-    ({"place": ""}, "test-01: place: String should have at least 3"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "beat"}, "test-01: kind 'beat' is unknown (did you mean beats?)"),
+        ({"metrics": ["NDCG"]}, "test-01: metrics: 'NDCG' is not a metric"),
+        ({"paper": "BERT4Rec"}, "test-01: paper: Input should be 'SPHERE'"),
+        ({"wrose": ["B"]}, "test-01: wrose is no key of beats (did you mean worse?)"),
+        ({"directions": ["Food→Kitchen"]}, "'Food→Kitchen' is no direction; write source->target"),
+        ({"place": ""}, "test-01: place: String should have at least 3"),
+    ],
+)
 def test_a_mistake_in_the_file_is_one_sentence_with_the_id(tmp_path, change, message):
     path = tmp_path / "claims.yaml"
     path.write_text(json.dumps({"claims": [claim("beats", better=["A"], worse=["B"]) | change]}))
@@ -111,14 +134,43 @@ def test_a_mistake_in_the_file_is_one_sentence_with_the_id(tmp_path, change, mes
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("claims: 3", "must hold a list"), ("claims: [3]", "entry 1 is no mapping"), ("claims: [", "is not YAML"),
-    (json.dumps({"claims": [claim("untestable", reason="no ranks here")] * 2}), "test-01 is given twice"),
-    (json.dumps({"claims": [claim("peak", settings={"1": "A", "2": "B"}, best="3")]}), "best '3' is none of the sett"),
-    (json.dumps({"claims": [claim("larger_gain", better="A", worse="B", group="popularity", larger="cold",
-                                  smaller="head")]}), "'cold' is no popularity"),
-    (json.dumps({"claims": [claim("below", system="A", measure="latency_ms")]}), "give either limit or than"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("claims: 3", "must hold a list"),
+        ("claims: [3]", "entry 1 is no mapping"),
+        ("claims: [", "is not YAML"),
+        (
+            json.dumps({"claims": [claim("untestable", reason="no ranks here")] * 2}),
+            "test-01 is given twice",
+        ),
+        (
+            json.dumps({"claims": [claim("peak", settings={"1": "A", "2": "B"}, best="3")]}),
+            "best '3' is none of the sett",
+        ),
+        (
+            json.dumps(
+                {
+                    "claims": [
+                        claim(
+                            "larger_gain",
+                            better="A",
+                            worse="B",
+                            group="popularity",
+                            larger="cold",
+                            smaller="head",
+                        )
+                    ]
+                }
+            ),
+            "'cold' is no popularity",
+        ),
+        (
+            json.dumps({"claims": [claim("below", system="A", measure="latency_ms")]}),
+            "give either limit or than",
+        ),
+    ],
+)
 def test_a_file_that_is_no_list_of_claims_is_refused(tmp_path, content, message):
     path = tmp_path / "claims.yaml"
     path.write_text(content)
@@ -127,6 +179,7 @@ def test_a_file_that_is_no_list_of_claims_is_refused(tmp_path, content, message)
 
 
 # --- verdicts
+
 
 def test_beats_is_reproduced_refuted_or_left_open(verdict):
     ranks = ranks_of({"A": GOOD, "B": POOR, "C": GOOD})
@@ -137,26 +190,47 @@ def test_beats_is_reproduced_refuted_or_left_open(verdict):
     assert row["relative low"] < row["relative %"] < row["relative high"]
     assert row["users"] == USERS
     assert one(verdict, ranks, "beats", better=["B"], worse=["A"])["verdict"] == "not reproduced"
-    assert one(verdict, ranks, "beats", better=["A"], worse=["C"])["verdict"] == "not reproduced"  # no gain at all
+    assert (
+        one(verdict, ranks, "beats", better=["A"], worse=["C"])["verdict"] == "not reproduced"
+    )  # no gain at all
     close = ranks_of({"A": GOOD, "D": noisy(0.58, 9)})
     assert one(verdict, close, "beats", better=["A"], worse=["D"])["verdict"] == "inconclusive"
 
 
 def test_one_lost_direction_refutes_all_and_leaves_most_and_any(verdict):
-    ranks = pd.concat([ranks_of({"A": GOOD, "B": POOR}, d) for d in ("a->b", "b->a")]
-                      + [ranks_of({"A": POOR, "B": GOOD}, "b->c")])
-    found = {need: one(verdict, ranks, "beats", better=["A"], worse=["B"], need=need)
-             for need in ("all", "most", "any")}
+    ranks = pd.concat(
+        [ranks_of({"A": GOOD, "B": POOR}, d) for d in ("a->b", "b->a")]
+        + [ranks_of({"A": POOR, "B": GOOD}, "b->c")]
+    )
+    found = {
+        need: one(verdict, ranks, "beats", better=["A"], worse=["B"], need=need)
+        for need in ("all", "most", "any")
+    }
     assert {n: r["verdict"] for n, r in found.items()} == {
-        "all": "not reproduced", "most": "reproduced", "any": "reproduced"}
+        "all": "not reproduced",
+        "most": "reproduced",
+        "any": "reproduced",
+    }
     assert found["all"]["decided by"] == "A over B, NDCG@10, b->c"
     assert found["most"]["effect"] > 0  # the median comparison, which a majority must win
     assert found["all"]["why"] == "2 of 3 comparisons for it, 1 against"
 
 
 def test_only_the_named_directions_count_however_their_domains_are_written(verdict):
-    ranks = pd.concat([ranks_of({"A": GOOD, "B": POOR}, "movies->books2023"), ranks_of({"A": POOR, "B": GOOD}, "x->y")])
-    row = one(verdict, ranks, "beats", better=["A"], worse=["B"], directions=["movie->book", "book->movie"])
+    ranks = pd.concat(
+        [
+            ranks_of({"A": GOOD, "B": POOR}, "movies->books2023"),
+            ranks_of({"A": POOR, "B": GOOD}, "x->y"),
+        ]
+    )
+    row = one(
+        verdict,
+        ranks,
+        "beats",
+        better=["A"],
+        worse=["B"],
+        directions=["movie->book", "book->movie"],
+    )
     assert row["verdict"] == "reproduced"
     assert row["scope"] == "1 of 2 directions"
     assert plain("cds->movies") == "cd->movie"
@@ -169,29 +243,44 @@ def test_a_claim_over_systems_that_were_not_all_run_is_never_reproduced(verdict)
     ranks = ranks_of({"A": GOOD, "B": POOR})
     row = one(verdict, ranks, "beats", better=["A"], worse=["B", "Z"])
     assert (row["verdict"], "not run: Z" in row["why"]) == ("inconclusive", True)
-    assert one(verdict, ranks, "beats", better=["B"], worse=["A", "Z"])["verdict"] == "not reproduced"
-    assert one(verdict, ranks, "beats", better=["B"], worse=["A", "Z"], need="any")["verdict"] == "inconclusive"
+    assert (
+        one(verdict, ranks, "beats", better=["B"], worse=["A", "Z"])["verdict"] == "not reproduced"
+    )
+    assert (
+        one(verdict, ranks, "beats", better=["B"], worse=["A", "Z"], need="any")["verdict"]
+        == "inconclusive"
+    )
     row = one(verdict, ranks, "beats", better=["Y"], worse=["Z"])
     assert (row["verdict"], row["why"]) == ("not testable here", "not run: Y, Z")
 
 
 def test_a_claimed_size_needs_the_interval_beyond_it(verdict):
     ranks = ranks_of({"A": GOOD, "B": POOR})  # about +200 %
-    found = [one(verdict, ranks, "beats", better=["A"], worse=["B"], margin=m)["verdict"] for m in (50, 200, 900)]
+    found = [
+        one(verdict, ranks, "beats", better=["A"], worse=["B"], margin=m)["verdict"]
+        for m in (50, 200, 900)
+    ]
     assert found == ["reproduced", "inconclusive", "not reproduced"]
 
 
 def test_comparable_means_not_worse_by_more_than_the_margin(verdict):
     ranks = ranks_of({"A": ALMOST, "B": GOOD, "C": POOR, "D": noisy(0.58, 9)})
-    found = [one(verdict, ranks, "comparable", these=[a], to=["B"], margin=15)["verdict"] for a in ("B", "A", "C", "D")]
+    found = [
+        one(verdict, ranks, "comparable", these=[a], to=["B"], margin=15)["verdict"]
+        for a in ("B", "A", "C", "D")
+    ]
     assert found == ["reproduced", "reproduced", "not reproduced", "inconclusive"]
 
 
 def test_hurts_most_is_refuted_by_a_variant_that_hurts_more(verdict):
     ranks = ranks_of({"full": GOOD, "w/o x": FAIR, "w/o y": POOR})
     arguments = {"full": "full", "variants": ["w/o x", "w/o y"]}
-    assert one(verdict, ranks, "hurts_most", **arguments | {"variants": ["w/o x"]}, worst="w/o y")[
-        "verdict"] == "reproduced"
+    assert (
+        one(verdict, ranks, "hurts_most", **arguments | {"variants": ["w/o x"]}, worst="w/o y")[
+            "verdict"
+        ]
+        == "reproduced"
+    )
     row = one(verdict, ranks, "hurts_most", **arguments | {"variants": ["w/o y"]}, worst="w/o x")
     assert row["verdict"] == "not reproduced"
     assert row["decided by"] == "w/o y over w/o x, NDCG@10, food->kitchen"
@@ -210,7 +299,9 @@ def test_order_and_monotone_need_every_pair_and_two_distinct_ends(verdict):
     assert (row["verdict"], row["why"][:18]) == ("reproduced", "Kendall's tau 1.00")
     assert row["decided by"].startswith("A over C")
     assert one(verdict, ranks, "order", ranking=["B", "A", "C"])["verdict"] == "not reproduced"
-    assert one(verdict, ranks, "order", ranking=["D", "A", "C"])["verdict"] == "inconclusive"  # D and A too close
+    assert (
+        one(verdict, ranks, "order", ranking=["D", "A", "C"])["verdict"] == "inconclusive"
+    )  # D and A too close
     assert one(verdict, ranks, "monotone", rising=["C", "B", "A"])["verdict"] == "reproduced"
     assert one(verdict, ranks, "monotone", rising=["A", "B", "C"])["verdict"] == "not reproduced"
 
@@ -223,32 +314,63 @@ def test_a_gain_is_larger_in_the_group_where_it_is(verdict):
     a, b = (GOOD[odd] == 1).mean(), (POOR[odd] == 1).mean()
     assert row["verdict"] == "reproduced"
     assert row["relative %"] == pytest.approx(100 * (a / b - 1))
-    assert one(verdict, ranks, "larger_gain", **arguments, larger="head", smaller="tail")["verdict"] == "not reproduced"
+    assert (
+        one(verdict, ranks, "larger_gain", **arguments, larger="head", smaller="tail")["verdict"]
+        == "not reproduced"
+    )
     same = ranks_of({"A": GOOD, "B": FAIR})
-    assert one(verdict, same, "larger_gain", **arguments, larger="tail", smaller="head")["verdict"] == "inconclusive"
+    assert (
+        one(verdict, same, "larger_gain", **arguments, larger="tail", smaller="head")["verdict"]
+        == "inconclusive"
+    )
 
 
 def test_gains_of_two_directions_are_compared_inside_one_collection_only(verdict):
     big, small = {"A": GOOD, "B": POOR}, {"A": FAIR, "B": FAIR}
-    arguments = {"better": "A", "worse": "B", "group": "direction", "larger": "a->b", "smaller": "c->d"}
-    ranks = pd.concat([ranks_of(big, "a->b", "amazon2014-a-b"), ranks_of(small, "c->d", "amazon2014-c-d-abxi")])
+    arguments = {
+        "better": "A",
+        "worse": "B",
+        "group": "direction",
+        "larger": "a->b",
+        "smaller": "c->d",
+    }
+    ranks = pd.concat(
+        [ranks_of(big, "a->b", "amazon2014-a-b"), ranks_of(small, "c->d", "amazon2014-c-d-abxi")]
+    )
     assert one(verdict, ranks, "larger_gain", **arguments)["verdict"] == "not testable here"
-    ranks = pd.concat([ranks_of(big, "a->b", "world-quick/a-b"), ranks_of(small, "c->d", "world-quick/c-d")])
+    ranks = pd.concat(
+        [ranks_of(big, "a->b", "world-quick/a-b"), ranks_of(small, "c->d", "world-quick/c-d")]
+    )
     assert one(verdict, ranks, "larger_gain", **arguments)["verdict"] == "reproduced"
-    mixed = pd.concat([ranks_of(big, "a->b", "world-quick/a-b"), ranks_of(small, "c->d", "world-smoke/c-d")])
+    mixed = pd.concat(
+        [ranks_of(big, "a->b", "world-quick/a-b"), ranks_of(small, "c->d", "world-smoke/c-d")]
+    )
     row = one(verdict, mixed, "larger_gain", **arguments)
     assert row["why"] == "its systems were not run together on a->b, c->d"
 
 
 def test_a_cost_is_held_against_a_limit_or_against_other_systems(verdict):
-    cost = pd.DataFrame({"system": ["A", "A", "B"], "dataset": "real-set", "direction": "x", "seed": [0, 1, 0],
-                         "annotator": "none", "llm": False, "latency_ms": [0.9, 1.1, 500.0]})
+    cost = pd.DataFrame(
+        {
+            "system": ["A", "A", "B"],
+            "dataset": "real-set",
+            "direction": "x",
+            "seed": [0, 1, 0],
+            "annotator": "none",
+            "llm": False,
+            "latency_ms": [0.9, 1.1, 500.0],
+        }
+    )
     ranks = ranks_of({"A": GOOD})
 
     def below(**arguments):
         return one(verdict, ranks, "below", cost, system="A", measure="latency_ms", **arguments)
 
-    assert [below(limit=x)["verdict"] for x in (3, 1.1, -1)] == ["reproduced", "inconclusive", "not reproduced"]
+    assert [below(limit=x)["verdict"] for x in (3, 1.1, -1)] == [
+        "reproduced",
+        "inconclusive",
+        "not reproduced",
+    ]
     assert below(than=["B"], factor=0.01)["verdict"] == "reproduced"
     cost["latency_ms"] = [1.0, 1.01, 500.0]
     assert below(than=["B"], factor=0.001)["verdict"] == "not reproduced"
@@ -270,8 +392,10 @@ def test_p_is_corrected_over_the_papers_family_and_each_comparison_counts_once(v
     from reprolib.evaluate.significance import compare, holm, user_values
 
     ranks = ranks_of({"A": GOOD, "B": noisy(0.57, 5), "C": noisy(0.5, 8)})
-    beats = [claim("beats", name=f"test-0{i}", better=[a], worse=[b])
-             for i, (a, b) in enumerate([("A", "B"), ("A", "C"), ("B", "A")])]
+    beats = [
+        claim("beats", name=f"test-0{i}", better=[a], worse=[b])
+        for i, (a, b) in enumerate([("A", "B"), ("A", "C"), ("B", "A")])
+    ]
     found = verdict(ranks, *beats, claim("beats", "SPHERE", "other-01", better=["A"], worse=["B"]))
     values = user_values(ranks, "NDCG@10")
     raw = [compare(values, "A", name)["p_t"] for name in ("B", "C")]
@@ -282,7 +406,10 @@ def test_p_is_corrected_over_the_papers_family_and_each_comparison_counts_once(v
 
 
 def test_excluding_a_gain_is_harder_in_a_larger_family(verdict):
-    ranks = ranks_of({"A": noisy(0.50, 6), "B": noisy(0.55, 22)} | {f"S{i}": noisy(0.5, 100 + i) for i in range(8)})
+    ranks = ranks_of(
+        {"A": noisy(0.50, 6), "B": noisy(0.55, 22)}
+        | {f"S{i}": noisy(0.5, 100 + i) for i in range(8)}
+    )
     lost = claim("beats", better=["A"], worse=["B"])
     alone = verdict(ranks, lost).iloc[0]
     assert (alone["verdict"], alone["p"] > 0.05) == ("not reproduced", True)
@@ -308,11 +435,23 @@ def test_seeds_are_averaged_per_user_and_a_user_without_a_rank_is_left_out(verdi
 WORLD = "world-smoke/food-kitchen"
 
 
-def store_cell(folder, name, rank, seed=0, dataset=WORLD, options=(), split="s1", code=None, **info):
+def store_cell(
+    folder, name, rank, seed=0, dataset=WORLD, options=(), split="s1", code=None, **info
+):
     run = Run("Popularity", dataset, "kitchen", "food", seed, options=options, label=name)
     ranks = ranks_of({name: rank}, "food→kitchen", dataset, seed)
-    record = {"format": FORMAT, "run": asdict(run), "split": split, "code": code or code_digest("Popularity"),
-              "history": [], "parameters": 7, "train_seconds": 0.5, "coverage@10": 0.1, "seconds": 1.0, "users": USERS}
+    record = {
+        "format": FORMAT,
+        "run": asdict(run),
+        "split": split,
+        "code": code or code_digest("Popularity"),
+        "history": [],
+        "parameters": 7,
+        "train_seconds": 0.5,
+        "coverage@10": 0.1,
+        "seconds": 1.0,
+        "users": USERS,
+    }
     write_cell(folder / f"{len(list(folder.iterdir())):04}.parquet", ranks, record | info)
 
 
@@ -326,21 +465,38 @@ def test_the_store_is_read_current_complete_and_with_what_was_left_out(tmp_path)
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     store_cell(tmp_path, "B", POOR, dataset="world-smoke-2/food-kitchen")
     stored = load_store(tmp_path, ["world-smoke"])
-    assert set(load_store(tmp_path, [WORLD]).ranks["system"]) == set(stored.ranks["system"]) == {"A"}
-    assert stored.ranks.groupby("seed")["rank"].apply(lambda r: (r == GOOD).all()).tolist() == [True, True]
+    assert (
+        set(load_store(tmp_path, [WORLD]).ranks["system"]) == set(stored.ranks["system"]) == {"A"}
+    )
+    assert stored.ranks.groupby("seed")["rank"].apply(lambda r: (r == GOOD).all()).tolist() == [
+        True,
+        True,
+    ]
     assert stored.ranks["direction"].unique().tolist() == ["food->kitchen"]
-    assert stored.cost[["llm_calls", "annotator", "parameters"]].values.tolist() == [[12, "embedded", 7]] * 2
-    assert stored.left_out == ["1 cells unreadable or of another version", "1 cells made by other code",
-                               "1 cells made on other data", "1 cells with other options under the same name"]
+    assert (
+        stored.cost[["llm_calls", "annotator", "parameters"]].values.tolist()
+        == [[12, "embedded", 7]] * 2
+    )
+    assert stored.left_out == [
+        "1 cells unreadable or of another version",
+        "1 cells made by other code",
+        "1 cells made on other data",
+        "1 cells with other options under the same name",
+    ]
 
 
 def test_only_who_wrote_what_was_read_is_named_and_once(tmp_path):
-    store_cell(tmp_path, "A", GOOD, options=(("annotator", "embedded"),))  # has the option, read nothing
+    store_cell(
+        tmp_path, "A", GOOD, options=(("annotator", "embedded"),)
+    )  # has the option, read nothing
     store_cell(tmp_path, "B", POOR, annotator="embedded, small")
     store_cell(tmp_path, "C", FAIR, annotator="small")
     cost = load_store(tmp_path).cost
     assert cost[["system", "annotator", "llm"]].values.tolist() == [
-        ["A", "none", False], ["B", "embedded, small", True], ["C", "small", True]]
+        ["A", "none", False],
+        ["B", "embedded, small", True],
+        ["C", "small", True],
+    ]
     assert annotators(cost["annotator"]) == "embedded, small"
     assert annotators(cost["annotator"][:1]) == annotators([]) == "none"
 
@@ -350,7 +506,11 @@ def test_an_empty_store_gives_empty_tables_and_no_error(tmp_path):
     verdicts = judge(load_claims(), stored.ranks, stored.cost)
     assert set(verdicts["verdict"]) == {"not testable here"}
     pair = ("world-smoke/food-kitchen", "food->kitchen")
-    assert leaderboard(stored.ranks, *pair).columns[0] == cost_table(stored.cost, *pair).columns[0] == "system"
+    assert (
+        leaderboard(stored.ranks, *pair).columns[0]
+        == cost_table(stored.cost, *pair).columns[0]
+        == "system"
+    )
     assert len(beside(stored.ranks)) == 0
     for figure in (effects_figure(verdicts), cost_quality_figure(stored.ranks, stored.cost, *pair)):
         assert "nothing run yet" in [text.get_text() for text in figure.axes[0].texts]
@@ -362,7 +522,9 @@ def test_the_scorecard_is_made_from_the_store_and_names_the_miniature_world(tmp_
     for seed in (0, 1):
         store_cell(tmp_path, "SASRec", noisy(0.4, 10 + seed), seed)
         store_cell(tmp_path, "TJAPL", noisy(0.5, 30 + seed), seed)
-        store_cell(tmp_path, "SemaCDR", noisy(0.8, 20 + seed), seed, llm_calls=3, annotator="embedded")
+        store_cell(
+            tmp_path, "SemaCDR", noisy(0.8, 20 + seed), seed, llm_calls=3, annotator="embedded"
+        )
         store_cell(tmp_path, "LLM-EDT", noisy(0.45, 40 + seed), seed)
         store_cell(tmp_path, "SemaCDR K=2", noisy(0.7, 20 + seed), seed)
     stored = load_store(tmp_path)
@@ -375,7 +537,11 @@ def test_the_scorecard_is_made_from_the_store_and_names_the_miniature_world(tmp_
     assert board["NDCG@10 †"].tolist() == [True, False, False, False]
     cost = cost_table(stored.cost, "world-smoke/food-kitchen", "food->kitchen").set_index("system")
     assert cost["LLM calls"].to_dict() == {"SASRec": 0, "TJAPL": 0, "LLM-EDT": 0, "SemaCDR": 3}
-    assert len(effects_figure(verdicts).axes[0].get_yticklabels()) == verdicts["relative low"].notna().sum() > 0
+    assert (
+        len(effects_figure(verdicts).axes[0].get_yticklabels())
+        == verdicts["relative low"].notna().sum()
+        > 0
+    )
     text = summary(verdicts, ["1 cells unreadable"])
     assert "semacdr-04" in text
     assert "synthetic users" in text
@@ -390,5 +556,7 @@ def test_published_and_measured_stand_together_only_where_the_data_is_the_same()
     assert table["system"].tolist() == ["TJAPL", "SASRec"]
     assert table["published"].tolist() == [0.3616, 0.2369]
     assert table["Kendall's tau"].tolist() == [1.0, 1.0]
-    low = (FAIR == 1).mean()  # a rank of 100 among 1000 is inside the top 10 of 100 sampled ones more often than not
+    low = (
+        FAIR == 1
+    ).mean()  # a rank of 100 among 1000 is inside the top 10 of 100 sampled ones more often than not
     assert table["measured"].iloc[1] > low

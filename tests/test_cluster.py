@@ -12,14 +12,14 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from reprolib.experiment import run_grid, runs
+from reprolib.runs.grid import run_grid, runs
 
 TESTS = os.path.dirname(__file__)
 PRELOAD = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from toy import echo
-from reprolib import systems
+from reprolib.runs import systems
 from reprolib.data import datasets
 from reprolib.data.split import leave_one_out
 split = leave_one_out(echo(n_users=60), "target", "source")
@@ -44,12 +44,37 @@ def cluster(tmp_path):
     preload = tmp_path / "preload.py"
     preload.write_text(PRELOAD.format(tests=TESTS))
     address = f"tcp://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port",
-               address.rsplit(":", 1)[1], "--no-dashboard", "--no-show"]
+    command = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        address.rsplit(":", 1)[1],
+        "--no-dashboard",
+        "--no-show",
+    ]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
     scheduler = subprocess.Popen(command, **quiet)
-    workers = [subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1",
-                                 "--no-dashboard", "--no-nanny", "--preload", str(preload)], **quiet) for _ in range(2)]
+    workers = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "distributed.cli.dask_worker",
+                address,
+                "--nthreads",
+                "1",
+                "--no-dashboard",
+                "--no-nanny",
+                "--preload",
+                str(preload),
+            ],
+            **quiet,
+        )
+        for _ in range(2)
+    ]
     from distributed import Client
 
     with Client(address, timeout=30) as client:
@@ -60,7 +85,9 @@ def cluster(tmp_path):
         process.wait()
 
 
-def test_a_grid_survives_the_death_of_a_worker_and_comes_out_the_same(cluster, tmp_path, monkeypatch):
+def test_a_grid_survives_the_death_of_a_worker_and_comes_out_the_same(
+    cluster, tmp_path, monkeypatch
+):
     from toy import echo
 
     from reprolib.data import datasets

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from toy import echo
 
-from reprolib import experiment
 from reprolib.cli import main
 from reprolib.data import datasets
 from reprolib.data.split import leave_one_out
-from reprolib.experiment import Run, collect, read_info, run_grid, runs
+from reprolib.runs import grid as experiment
+from reprolib.runs.grid import Run, collect, read_info, run_grid, runs
 
 OPTIONS = {"epochs": 2, "patience": 2}
 
@@ -34,7 +34,8 @@ def cells(systems=("Popularity", "SASRec"), seeds=(0, 1), **options):
 def test_a_grid_is_every_system_and_seed_and_gives_one_rank_table(tmp_path):
     grid = run_grid(cells(), store=tmp_path, progress=False)
     assert grid.ranks.groupby(["system", "seed"]).size().to_dict() == {
-        (s, k): 60 for s in ("Popularity", "SASRec") for k in (0, 1)}
+        (s, k): 60 for s in ("Popularity", "SASRec") for k in (0, 1)
+    }
     assert grid.cost["parameters"].tolist()[:2] == [0, 0]
     assert grid.failures == []
 
@@ -42,21 +43,38 @@ def test_a_grid_is_every_system_and_seed_and_gives_one_rank_table(tmp_path):
 def test_what_is_stored_is_not_run_again(tmp_path, monkeypatch):
     first = run_grid(cells(), store=tmp_path, progress=False)
     monkeypatch.setattr(experiment, "execute", lambda *_: pytest.fail("ran again"))
-    pd.testing.assert_frame_equal(run_grid(cells(), store=tmp_path, progress=False).ranks, first.ranks)
+    pd.testing.assert_frame_equal(
+        run_grid(cells(), store=tmp_path, progress=False).ranks, first.ranks
+    )
 
 
 def test_another_option_seed_or_code_is_another_cell(monkeypatch):
     base = Run("SASRec", "echo", "target", options=(("epochs", 2),))
-    digests = {experiment.cell_digest(r) for r in (
-        base, dataclasses.replace(base, seed=1), dataclasses.replace(base, options=(("epochs", 3),)))}
+    digests = {
+        experiment.cell_digest(r)
+        for r in (
+            base,
+            dataclasses.replace(base, seed=1),
+            dataclasses.replace(base, options=(("epochs", 3),)),
+        )
+    }
     monkeypatch.setattr(experiment, "code_digest", lambda _: "other")
     assert len(digests | {experiment.cell_digest(base)}) == 4
 
 
 def test_the_code_that_matters_is_what_a_system_imports():
     source = experiment._source("SASRec")
-    names = {p.relative_to(Path(experiment.__file__).parent).as_posix() for p in experiment._imported(source)}
-    assert {"baselines/sasrec.py", "nn/encoder.py", "train.py", "data/batches.py", "data/split.py"} <= names
+    names = {
+        p.relative_to(Path(experiment.__file__).parents[1]).as_posix()
+        for p in experiment._imported(source)
+    }
+    assert {
+        "baselines/sasrec.py",
+        "nn/encoder.py",
+        "training/loop.py",
+        "training/batches.py",
+        "data/split.py",
+    } <= names
     assert not {"baselines/bpr_mf.py", "evaluate/metrics.py", "report/tables.py"} & names
     assert experiment.code_digest("SASRec") != experiment.code_digest("BPR-MF")
 
@@ -83,7 +101,7 @@ def test_a_failed_cell_is_reported_and_the_rest_goes_on(tmp_path, capsys):
 
 
 def test_an_interrupted_training_stores_nothing(tmp_path, monkeypatch):
-    from reprolib import train
+    from reprolib.training import loop as train
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -109,7 +127,10 @@ def test_two_cells_never_share_a_gpu(tmp_path, monkeypatch):
 
 def test_labels_name_the_same_system_twice(tmp_path):
     both = [*cells(["Popularity"], [0]), *cells(["Popularity"], [0], label="{system}, again")]
-    assert set(run_grid(both, store=tmp_path, progress=False).ranks["system"]) == {"Popularity", "Popularity, again"}
+    assert set(run_grid(both, store=tmp_path, progress=False).ranks["system"]) == {
+        "Popularity",
+        "Popularity, again",
+    }
 
 
 def test_unknown_names_are_one_sentence():
@@ -140,10 +161,10 @@ KILLED = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from toy import echo
-from reprolib import systems
+from reprolib.runs import systems
 from reprolib.data import datasets
 from reprolib.data.split import leave_one_out
-from reprolib.experiment import run_grid, runs
+from reprolib.runs.grid import run_grid, runs
 split = leave_one_out(echo(n_users=60), "target", "source")
 datasets.load_split = lambda *_: split
 real = systems.popularity
@@ -181,6 +202,9 @@ def test_two_processes_on_one_store_do_not_corrupt_it(tmp_path):
     script = slow_grid(tmp_path)
     both = [subprocess.Popen([sys.executable, script]) for _ in range(2)]
     assert [p.wait() for p in both] == [0, 0]
-    stored = {Run("Popularity", "echo", "target", seed=s): p.stem for s, p in enumerate(tmp_path.glob("*.parquet"))}
+    stored = {
+        Run("Popularity", "echo", "target", seed=s): p.stem
+        for s, p in enumerate(tmp_path.glob("*.parquet"))
+    }
     assert len(collect(stored, tmp_path, []).ranks) == 8 * 60
     assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []

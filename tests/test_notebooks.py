@@ -5,15 +5,21 @@ import re
 import papermill
 import pytest
 
-from reprolib.check import declared, notebooks, parameters, root_folder
+from reprolib.project import declared, notebooks, parameters, root_folder
 
 ROOT = root_folder()
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 
 def execute(path, values, folder):
-    papermill.execute_notebook(str(path), str(folder / path.name), parameters=values, cwd=str(folder),
-                               progress_bar=False, kernel_name="python3")
+    papermill.execute_notebook(
+        str(path),
+        str(folder / path.name),
+        parameters=values,
+        cwd=str(folder),
+        progress_bar=False,
+        kernel_name="python3",
+    )
 
 
 @pytest.mark.notebook
@@ -36,8 +42,13 @@ OPTIONAL = {"protocol/table3_published", "persona4rec/table4_profiles", "semacdr
 @pytest.mark.notebook
 @pytest.mark.parametrize("notebook", SOLUTIONS, ids=lambda path: path.stem)
 def test_the_solutions_run(notebook, tmp_path):
-    small = {"DATASET": "world-smoke/food-kitchen", "SIZE": "smoke", "EPOCHS": 2, "PROFILE": "smoke",
-             "FIGURES": str(tmp_path)}
+    small = {
+        "DATASET": "world-smoke/food-kitchen",
+        "SIZE": "smoke",
+        "EPOCHS": 2,
+        "PROFILE": "smoke",
+        "FIGURES": str(tmp_path),
+    }
     execute(notebook, {k: v for k, v in small.items() if k in declared(notebook)}, tmp_path)
 
 

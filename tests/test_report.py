@@ -17,7 +17,9 @@ def save(frame, root, **options):
 def test_best_is_bold_and_second_underlined_in_each_group(tmp_path):
     frame = pd.DataFrame({"d": ["a", "a", "a", "b", "b"], "HR": [0.1, 0.3, 0.2, 0.9, 0.8]})
     csv, md, tex = save(frame, tmp_path, best={"HR": "max"}, within="d")
-    assert [md.count(x) for x in ("**0.3000**", "<u>0.2000</u>", "**0.9000**", "<u>0.8000</u>")] == [1, 1, 1, 1]
+    assert [
+        md.count(x) for x in ("**0.3000**", "<u>0.2000</u>", "**0.9000**", "<u>0.8000</u>")
+    ] == [1, 1, 1, 1]
     assert tex.count(r"\textbf{0.3000}") == tex.count(r"\underline{0.8000}") == 1
     assert csv.splitlines()[1] == "a,0.1"
 
@@ -45,7 +47,17 @@ def test_the_origin_stands_under_the_table_and_in_the_manifest(tmp_path):
     _, md, _ = save(pd.DataFrame({"a": [1]}), tmp_path)
     assert "Profile smoke; data toy; annotator none; encoder none; users 1,200; seeds 0, 1." in md
     line = json.loads((tmp_path / "data/manifest.jsonl").read_text())
-    assert {"profile", "digest", "annotator", "encoder", "seeds", "users", "versions", "commit", "seconds"} <= set(line)
+    assert {
+        "profile",
+        "digest",
+        "annotator",
+        "encoder",
+        "seeds",
+        "users",
+        "versions",
+        "commit",
+        "seconds",
+    } <= set(line)
     assert set(line["files"]) == {"table1_x.csv", "table1_x.md", "table1_x.tex"}
 
 
@@ -56,7 +68,11 @@ def test_saving_again_replaces_the_line_and_the_index_shows_everything_once(tmp_
     ax.plot([0, 1])
     save_figure(figure, "protocol/figure1_y", tmp_path, caption="A figure.", about=ABOUT)
     index = (tmp_path / "README.md").read_text()
-    assert index.count("### table1_x") == index.count("![protocol/figure1_y](protocol/figure1_y.png)") == 1
+    assert (
+        index.count("### table1_x")
+        == index.count("![protocol/figure1_y](protocol/figure1_y.png)")
+        == 1
+    )
     assert "synthetic" in index
 
 
@@ -66,7 +82,9 @@ def test_figures_are_the_same_bytes_for_the_same_input(tmp_path):
         figure, ax = panels()
         ax.plot([0, 1, 3], **style_of("SASRec"))
         save_figure(figure, "data/figure1_z", tmp_path / run, caption="Z.", about=ABOUT)
-        contents.append([(tmp_path / run / f"data/figure1_z.{kind}").read_bytes() for kind in ("png", "svg")])
+        contents.append(
+            [(tmp_path / run / f"data/figure1_z.{kind}").read_bytes() for kind in ("png", "svg")]
+        )
     assert contents[0] == contents[1]
 
 

@@ -2,7 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reprolib.report.reranking import against, gains_beside, reranking_table, segments, sides
+from reprolib.papers.persona4rec.reranking_tables import (
+    against,
+    gains_beside,
+    reranking_table,
+    segments,
+    sides,
+)
 
 
 def ranks(system, values, dataset="d", history=None):
@@ -17,8 +23,14 @@ def ranks(system, values, dataset="d", history=None):
 @pytest.fixture
 def table():
     generator = np.tile([2, 11, 30, 4], 50)
-    return pd.concat([ranks("BPR-MF", generator), ranks("Good on BPR-MF", np.where(generator < 20, 1, generator)),
-                      ranks("Same on BPR-MF", generator), ranks("SASRec", generator * 0 + 1)])
+    return pd.concat(
+        [
+            ranks("BPR-MF", generator),
+            ranks("Good on BPR-MF", np.where(generator < 20, 1, generator)),
+            ranks("Same on BPR-MF", generator),
+            ranks("SASRec", generator * 0 + 1),
+        ]
+    )
 
 
 def test_a_system_that_generates_for_nobody_is_left_out(table):
@@ -35,17 +47,33 @@ def test_the_dagger_marks_who_beats_the_generator_only(table):
 def test_differences_are_paired_with_every_other_order(table):
     rows = against(table, "Good", "HR@10").set_index("against")
     assert set(rows.index) == {"none", "Same"}
-    assert rows.loc["none", "difference"] == pytest.approx(0.25)  # rank 11 became 1 for a quarter of the users
+    assert rows.loc["none", "difference"] == pytest.approx(
+        0.25
+    )  # rank 11 became 1 for a quarter of the users
     assert (rows["p"] < 1e-6).all()
 
 
 def test_segments_are_cut_at_a_fifth_in_each_data_set(table):
-    other = pd.concat([ranks("BPR-MF", [1] * 10, "e", np.arange(10) + 100),
-                       ranks("Good on BPR-MF", [3] * 10, "e", np.arange(10) + 100)])
+    other = pd.concat(
+        [
+            ranks("BPR-MF", [1] * 10, "e", np.arange(10) + 100),
+            ranks("Good on BPR-MF", [3] * 10, "e", np.arange(10) + 100),
+        ]
+    )
     rows = segments(pd.concat([table, other]), ["HR@10"])
     users = rows[rows["reranker"] == "Good"].set_index(["data set", "group"])["users"]
-    assert users["d"].to_dict() == {"warm users": 40, "cold users": 40, "head items": 41, "tail items": 39}
-    assert users["e"].to_dict() == {"warm users": 2, "cold users": 2, "head items": 2, "tail items": 2}
+    assert users["d"].to_dict() == {
+        "warm users": 40,
+        "cold users": 40,
+        "head items": 41,
+        "tail items": 39,
+    }
+    assert users["e"].to_dict() == {
+        "warm users": 2,
+        "cold users": 2,
+        "head items": 2,
+        "tail items": 2,
+    }
     gain = rows[(rows["reranker"] == "Good") & (rows["data set"] == "e")]["HR@10 gain %"]
     assert gain.tolist() == [0.0] * 4
     assert rows[rows["reranker"] == "none"]["HR@10 gain %"].isna().all()
@@ -55,5 +83,7 @@ def test_published_gains_stand_beside_ours(table):
     named = table.assign(system=table["system"].str.replace("Good", "PERSONA4REC"))
     rows = gains_beside(named, "HR@10").set_index("reranker")
     assert list(rows.index) == ["PERSONA4REC"]
-    assert rows.loc["PERSONA4REC", "Amazon-Books (published)"] == pytest.approx(8.1, abs=0.05)  # 0.1081 over 0.1000
+    assert rows.loc["PERSONA4REC", "Amazon-Books (published)"] == pytest.approx(
+        8.1, abs=0.05
+    )  # 0.1081 over 0.1000
     assert rows.loc["PERSONA4REC", "d"] == pytest.approx(50.0)  # 0.75 over 0.5

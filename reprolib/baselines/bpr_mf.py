@@ -42,14 +42,36 @@ def start(split: Split, dim: int, domains: str, rng: np.random.Generator) -> Sta
     """Small random factors, uniform in ±1 / (2 dim)."""
     user, item = split.train_pairs(domains)
     order = np.lexsort((item, user))
-    users, items = (((rng.random((n, dim)) - 0.5) / dim).astype(np.float32) for n in (split.n_users, split.n_items + 1))
+    users, items = (
+        ((rng.random((n, dim)) - 0.5) / dim).astype(np.float32)
+        for n in (split.n_users, split.n_items + 1)
+    )
     items[0] = 0
     ptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=split.n_users))])
-    return State(users, items, user[order].astype(np.int32), item[order].astype(np.int32), ptr, split.ranges, rng)
+    return State(
+        users,
+        items,
+        user[order].astype(np.int32),
+        item[order].astype(np.int32),
+        ptr,
+        split.ranges,
+        rng,
+    )
 
 
-def fit_bpr(split: Split, *, dim: int = 64, epochs: int = 200, patience: int = 5, every: int = 10, lr: float = 0.05,
-            reg: float = 0.01, domains: str = "target", seed: int = 0, progress: bool = True) -> Factors:
+def fit_bpr(
+    split: Split,
+    *,
+    dim: int = 64,
+    epochs: int = 200,
+    patience: int = 5,
+    every: int = 10,
+    lr: float = 0.05,
+    reg: float = 0.01,
+    domains: str = "target",
+    seed: int = 0,
+    progress: bool = True,
+) -> Factors:
     """Learn x̂_ui = p_u · q_i with ln σ(x̂_ui - x̂_uj) - reg |Θ|², one uniform unseen negative j per positive.
 
     domains  training events of the "target" only, or of "all" (both domains share the user factors)
@@ -66,9 +88,16 @@ def fit_bpr(split: Split, *, dim: int = 64, epochs: int = 200, patience: int = 5
         epoch(state, lr, reg)
         if done % every == 0 or done == epochs:
             ndcg = validation_ndcg(state.users, state.items, split)
-            result.history.append({"epoch": done, "NDCG@10": ndcg, "seconds": time.perf_counter() - started})
+            result.history.append(
+                {"epoch": done, "NDCG@10": ndcg, "seconds": time.perf_counter() - started}
+            )
             if ndcg > best:
-                best, since, result.users, result.items = ndcg, 0, state.users.copy(), state.items.copy()
+                best, since, result.users, result.items = (
+                    ndcg,
+                    0,
+                    state.users.copy(),
+                    state.items.copy(),
+                )
             else:
                 since += 1
             bar.set_postfix(best=f"{best:.4f}", refresh=False)
@@ -111,8 +140,22 @@ def epoch(state: State, lr: float, reg: float) -> None:
     starts = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=4))])
     seeds = rng.integers(1, 2**63 - 1, 4).astype(np.uint64)
     for pair in ((0, 3), (1, 2)):  # two blocks that share neither a user half nor an item half
-        _sgd(state.users, state.items, state.user, state.item, state.ptr, events, starts, np.array(pair), seeds, pool,
-             pool_ptr, domain_of, np.float32(lr), np.float32(reg))
+        _sgd(
+            state.users,
+            state.items,
+            state.user,
+            state.item,
+            state.ptr,
+            events,
+            starts,
+            np.array(pair),
+            seeds,
+            pool,
+            pool_ptr,
+            domain_of,
+            np.float32(lr),
+            np.float32(reg),
+        )
 
 
 @numba.njit(inline="always")

@@ -5,12 +5,12 @@ import torch.nn.functional as F
 from scipy.sparse import eye
 from torch import Tensor, nn
 
-from reprolib.data.batches import Batch
 from reprolib.data.split import Split
 from reprolib.graph import Graph, by_row, transitions
 from reprolib.nn.cross import at
 from reprolib.nn.encoder import CausalEncoder, xavier
-from reprolib.nn.losses import binary_loss, source_loss
+from reprolib.training.batches import Batch
+from reprolib.training.losses import binary_loss, source_loss
 
 SEQUENCES = ("target", "source", "mix")
 
@@ -31,18 +31,35 @@ class C2DSR(nn.Module):
 
     parts = ("tgt", "src", "mix")
 
-    def __init__(self, split: Split, dim: int = 64, length: int = 50, blocks: int = 2, heads: int = 1,
-                 dropout: float = 0.2, weight: float = 0.7, views: nn.Module | None = None):
+    def __init__(
+        self,
+        split: Split,
+        dim: int = 64,
+        length: int = 50,
+        blocks: int = 2,
+        heads: int = 1,
+        dropout: float = 0.2,
+        weight: float = 0.7,
+        views: nn.Module | None = None,
+    ):
         super().__init__()
         self.length, self.weight = length, weight
         self.domains = {"target": split.candidates, "source": split.ranges[split.source]}
         self.item = nn.ModuleDict({s: nn.Embedding(split.n_items + 1, dim) for s in SEQUENCES})
         self.head = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
-        self.encoder = nn.ModuleDict({s: CausalEncoder(dim, length, blocks, heads, dropout) for s in SEQUENCES})
-        self.judge = nn.ModuleDict({s: nn.Linear(dim, dim, bias=False) for s in ("target", "source")})
+        self.encoder = nn.ModuleDict(
+            {s: CausalEncoder(dim, length, blocks, heads, dropout) for s in SEQUENCES}
+        )
+        self.judge = nn.ModuleDict(
+            {s: nn.Linear(dim, dim, bias=False) for s in ("target", "source")}
+        )
         # Ē + E = E + (E + Â E) / 2 as one matrix
-        self.graph = nn.ModuleDict({s: Graph(1.5 * eye(split.n_items + 1) + 0.5 * by_row(transitions(split, s)))
-                                    for s in SEQUENCES})
+        self.graph = nn.ModuleDict(
+            {
+                s: Graph(1.5 * eye(split.n_items + 1) + 0.5 * by_row(transitions(split, s)))
+                for s in SEQUENCES
+            }
+        )
         xavier(self)
         self.views = views
 
@@ -58,12 +75,17 @@ class C2DSR(nn.Module):
         """(B, L, d): Ē + E of the item codes (B, L), from one of the three tables."""
         e = self.item[sequence].weight
         nodes, place = items.unique(return_inverse=True)
-        return F.embedding(place, self.graph[sequence].rows(self.views(e) if self.views else e, nodes))
+        return F.embedding(
+            place, self.graph[sequence].rows(self.views(e) if self.views else e, nodes)
+        )
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """States of the three sequences: (B, T, d), (B, S, d), (B, M, d)."""
-        given = {"target": (batch.tgt, batch.tgt_age), "source": (batch.src, batch.src_age),
-                 "mix": (batch.mix, batch.mix_age)}
+        given = {
+            "target": (batch.tgt, batch.tgt_age),
+            "source": (batch.src, batch.src_age),
+            "mix": (batch.mix, batch.mix_age),
+        }
         return {s: self.encoder[s](self.read(s, items), age) for s, (items, age) in given.items()}
 
     def states(self, batch: Batch, table: Tensor) -> Tensor:
@@ -77,8 +99,12 @@ class C2DSR(nn.Module):
         shared = at(h["mix"], batch.mix_ptr)
         where = batch.real & (batch.mix_ptr >= 0)
         positive = batch.pos[where]
-        negative = torch.randint(self.domains["target"][0], self.domains["target"][1] + 1, positive.shape,
-                                 device=positive.device)
+        negative = torch.randint(
+            self.domains["target"][0],
+            self.domains["target"][1] + 1,
+            positive.shape,
+            device=positive.device,
+        )
         loss = binary_loss(shared[where], table, positive, negative)
         loss = loss + source_loss(h["source"], batch, table, self.domains["source"])
         loss = loss + (1 - self.weight) / self.weight * self.infomax(batch, h)
@@ -90,16 +116,22 @@ class C2DSR(nn.Module):
         """Sum over both domains of the discriminator's cross-entropy."""
         loss = 0.0
         exists = torch.arange(batch.mix.shape[1], device=batch.mix.device) < batch.mix_n[:, None]
-        for own, other, n, is_other in (("target", "source", batch.n, exists & (batch.mix_dom == 0)),
-                                        ("source", "target", batch.src_n, exists & (batch.mix_dom == 1))):
+        for own, other, n, is_other in (
+            ("target", "source", batch.n, exists & (batch.mix_dom == 0)),
+            ("source", "target", batch.src_n, exists & (batch.mix_dom == 1)),
+        ):
             rows = (n > 0) & is_other.any(1)
             if not rows.any():
                 continue
             first, last = self.domains[other]
             wrong = torch.where(is_other, torch.randint_like(batch.mix, first, last + 1), batch.mix)
             corrupted = self.encoder["mix"](self.read("mix", wrong), batch.mix_age)
-            mean = self.judge[own](_mean(h[own], torch.arange(h[own].shape[1], device=n.device) < n[:, None]))
-            right, false = ((mean * _mean(x, is_other)).sum(-1)[rows] for x in (h["mix"], corrupted))
+            mean = self.judge[own](
+                _mean(h[own], torch.arange(h[own].shape[1], device=n.device) < n[:, None])
+            )
+            right, false = (
+                (mean * _mean(x, is_other)).sum(-1)[rows] for x in (h["mix"], corrupted)
+            )
             loss = loss + F.softplus(-right).mean() + F.softplus(false).mean()
         return loss
 

@@ -3,11 +3,11 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprolib.data.batches import Batch
 from reprolib.data.split import Split
 from reprolib.nn.cross import at
 from reprolib.nn.encoder import CausalEncoder, xavier
-from reprolib.nn.losses import source_loss
+from reprolib.training.batches import Batch
+from reprolib.training.losses import source_loss
 
 
 class CDSASRec(nn.Module):
@@ -19,12 +19,21 @@ class CDSASRec(nn.Module):
 
     parts = ("tgt", "src")
 
-    def __init__(self, split: Split, dim: int = 64, length: int = 50, blocks: int = 2, heads: int = 1,
-                 dropout: float = 0.2):
+    def __init__(
+        self,
+        split: Split,
+        dim: int = 64,
+        length: int = 50,
+        blocks: int = 2,
+        heads: int = 1,
+        dropout: float = 0.2,
+    ):
         super().__init__()
         self.length, self.other = length, split.ranges[split.source]
         self.item = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
-        self.target, self.source = (CausalEncoder(dim, length, blocks, heads, dropout) for _ in range(2))
+        self.target, self.source = (
+            CausalEncoder(dim, length, blocks, heads, dropout) for _ in range(2)
+        )
         self.carry, self.norm = nn.Linear(dim, dim), nn.LayerNorm(dim)
         xavier(self)
 
@@ -42,4 +51,6 @@ class CDSASRec(nn.Module):
         read = self.target.scale * F.embedding(batch.tgt, table)
         read = self.norm(read + self.carry(at(other, batch.src_ptr)))
         state = self.target(read / self.target.scale, batch.tgt_age)
-        return state, source_loss(other, batch, table, self.other) if self.training else state.new_zeros(())
+        return state, source_loss(
+            other, batch, table, self.other
+        ) if self.training else state.new_zeros(())

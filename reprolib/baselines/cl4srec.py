@@ -5,10 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reprolib.baselines.sasrec import SASRec
-from reprolib.data.batches import Batch
-from reprolib.nn.losses import nt_xent
+from reprolib.training.batches import Batch
+from reprolib.training.losses import nt_xent
 
-CROP, MASK, REORDER = 0.6, 0.5, 0.2  # share of the sequence that is kept, masked, shuffled (η, γ, β)
+CROP, MASK, REORDER = (
+    0.6,
+    0.5,
+    0.2,
+)  # share of the sequence that is kept, masked, shuffled (η, γ, β)
 
 
 class CL4SRec(SASRec):
@@ -18,8 +22,17 @@ class CL4SRec(SASRec):
     item has a vector of its own, not that of padding. Parameters: SASRec's + d.
     """
 
-    def __init__(self, n_items: int, dim: int = 64, length: int = 50, blocks: int = 2, heads: int = 1,
-                 dropout: float = 0.5, weight: float = 0.1, tau: float = 1.0):
+    def __init__(
+        self,
+        n_items: int,
+        dim: int = 64,
+        length: int = 50,
+        blocks: int = 2,
+        heads: int = 1,
+        dropout: float = 0.5,
+        weight: float = 0.1,
+        tau: float = 1.0,
+    ):
         super().__init__(n_items, dim, length, blocks, heads, dropout)
         self.masked = nn.Parameter(torch.randn(dim) * dim**-0.5)
         self.weight, self.tau = weight, tau
@@ -46,7 +59,9 @@ def augment(n: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """One random operation per row: (positions to read (B, size), new lengths (B,), masked positions (B, size))."""
     steps = torch.arange(size, device=n.device).expand(len(n), -1)
     operation = torch.randint(3, (len(n), 1), device=n.device)
-    crop, shuffle, hide = ((share * n).long().clamp(min=1)[:, None] for share in (CROP, REORDER, MASK))
+    crop, shuffle, hide = (
+        (share * n).long().clamp(min=1)[:, None] for share in (CROP, REORDER, MASK)
+    )
     first = (torch.rand(len(n), 1, device=n.device) * (n[:, None] - crop + 1)).long()
     cropped = (first + steps).clamp(max=size - 1)
     shuffle = shuffle.clamp(min=2)

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
-from reprolib.data.batches import Negatives
 from reprolib.data.split import Split
 from reprolib.evaluate.metrics import value
 from reprolib.evaluate.ranking import full_rank
 from reprolib.graph import Graph, symmetric, user_item
-from reprolib.train import pick_device, seed_everything
+from reprolib.training.batches import Negatives
+from reprolib.training.loop import pick_device, seed_everything
 
 
 class LightGCN(nn.Module):
@@ -50,9 +50,21 @@ class Vectors:
     seconds: float = 0.0
 
 
-def fit_lightgcn(split: Split, *, dim: int = 64, layers: int = 3, epochs: int = 200, patience: int = 5, every: int = 5,
-                 lr: float = 5e-3, reg: float = 1e-4, batch_size: int = 2048, seed: int = 0, device: str = "auto",
-                 progress: bool = True) -> Vectors:
+def fit_lightgcn(
+    split: Split,
+    *,
+    dim: int = 64,
+    layers: int = 3,
+    epochs: int = 200,
+    patience: int = 5,
+    every: int = 5,
+    lr: float = 5e-3,
+    reg: float = 1e-4,
+    batch_size: int = 2048,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = True,
+) -> Vectors:
     """Minimise -ln σ(e_u·e_i - e_u·e_j) + reg/2 |ego rows of the batch|² / batch, one uniform unseen j per event.
 
     reg, lr          reg as published; lr is five times the published 1e-3, for fewer epochs
@@ -65,7 +77,9 @@ def fit_lightgcn(split: Split, *, dim: int = 64, layers: int = 3, epochs: int = 
     optimiser = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     pairs, sampler = split.train_pairs(), Negatives(split)
     best, since, best_state, history, started = -1.0, 0, None, [], time.perf_counter()
-    bar = tqdm(range(1, epochs + 1), desc="LightGCN", unit="epoch", disable=not progress, leave=False)
+    bar = tqdm(
+        range(1, epochs + 1), desc="LightGCN", unit="epoch", disable=not progress, leave=False
+    )
     for done in bar:
         loss = _epoch(model, optimiser, pairs, sampler, batch_size, reg, rng)
         if not np.isfinite(loss):
@@ -73,7 +87,9 @@ def fit_lightgcn(split: Split, *, dim: int = 64, layers: int = 3, epochs: int = 
         if done % every and done != epochs:
             continue
         ndcg = validation_ndcg(model, split)
-        history.append({"epoch": done, "loss": loss, "NDCG@10": ndcg, "seconds": time.perf_counter() - started})
+        history.append(
+            {"epoch": done, "loss": loss, "NDCG@10": ndcg, "seconds": time.perf_counter() - started}
+        )
         since += 1
         if ndcg > best:
             best, since, best_state = ndcg, 0, copy.deepcopy(model.state_dict())
@@ -86,13 +102,17 @@ def fit_lightgcn(split: Split, *, dim: int = 64, layers: int = 3, epochs: int = 
     return Vectors(users, items, history, time.perf_counter() - started)
 
 
-def _epoch(model: LightGCN, optimiser, pairs, sampler: Negatives, batch_size: int, reg: float, rng) -> float:
+def _epoch(
+    model: LightGCN, optimiser, pairs, sampler: Negatives, batch_size: int, reg: float, rng
+) -> float:
     """One pass over all training events in random order; the mean BPR loss of its batches."""
     order = rng.permutation(len(pairs[0]))
     user, item = (array[order] for array in pairs)
     negative, device, losses = sampler.draw(user, rng), model.ego.device, []
     for at in range(0, len(order), batch_size):
-        u, i, j = (torch.from_numpy(x[at : at + batch_size]).to(device) for x in (user, item, negative))
+        u, i, j = (
+            torch.from_numpy(x[at : at + batch_size]).to(device) for x in (user, item, negative)
+        )
         users, items = model()
         loss = F.softplus((users[u] * (items[j] - items[i])).sum(-1)).mean()
         rows = torch.cat([u, model.n_users + i, model.n_users + j])
@@ -113,4 +133,8 @@ def validation_ndcg(model: LightGCN, split: Split) -> float:
     queries, items = (x.cpu() for x in model())
     _, *seen = split.seen("valid")
     tensors = [torch.from_numpy(x) for x in (split.item[where], *seen)]
-    return float(value(full_rank(queries[users], items, *tensors, *split.candidates).numpy(), "NDCG@10").mean())
+    return float(
+        value(
+            full_rank(queries[users], items, *tensors, *split.candidates).numpy(), "NDCG@10"
+        ).mean()
+    )

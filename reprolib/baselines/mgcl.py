@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprolib.data.batches import Batch
 from reprolib.data.split import Split
 from reprolib.graph import Graph, symmetric, transitions, user_item, with_loops
 from reprolib.nn.cross import at
 from reprolib.nn.encoder import CausalEncoder, xavier
-from reprolib.nn.losses import info_nce
+from reprolib.training.batches import Batch
+from reprolib.training.losses import info_nce
 
 
 class MGCL(nn.Module):
@@ -25,16 +25,30 @@ class MGCL(nn.Module):
 
     parts = ("tgt", "src")
 
-    def __init__(self, split: Split, dim: int = 64, length: int = 50, blocks: int = 2, heads: int = 1,
-                 dropout: float = 0.2, item_weight: float = 0.1, user_weight: float = 0.1, tau: float = 0.2):
+    def __init__(
+        self,
+        split: Split,
+        dim: int = 64,
+        length: int = 50,
+        blocks: int = 2,
+        heads: int = 1,
+        dropout: float = 0.2,
+        item_weight: float = 0.1,
+        user_weight: float = 0.1,
+        tau: float = 0.2,
+    ):
         super().__init__()
         self.length, self.tau, self.weights = length, tau, (item_weight, user_weight)
         self.item = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
         self.user = nn.Embedding(split.n_users, dim)
-        self.target, self.source = (CausalEncoder(dim, length, blocks, heads, dropout) for _ in range(2))
+        self.target, self.source = (
+            CausalEncoder(dim, length, blocks, heads, dropout) for _ in range(2)
+        )
         self.carry = nn.Linear(dim, dim)
         self.met = Graph(symmetric(user_item(split)).T)
-        self.followed = Graph(symmetric(with_loops(transitions(split, "target") + transitions(split, "source"))))
+        self.followed = Graph(
+            symmetric(with_loops(transitions(split, "target") + transitions(split, "source")))
+        )
         xavier(self)
 
     def views(self) -> tuple[Tensor, Tensor]:
@@ -49,8 +63,10 @@ class MGCL(nn.Module):
 
     def encode(self, batch: Batch, table: Tensor) -> tuple[Tensor, Tensor]:
         """States of both domains, (B, T, d) and (B, S, d)."""
-        return (self.target(F.embedding(batch.tgt, table), batch.tgt_age),
-                self.source(F.embedding(batch.src, table), batch.src_age))
+        return (
+            self.target(F.embedding(batch.tgt, table), batch.tgt_age),
+            self.source(F.embedding(batch.src, table), batch.src_age),
+        )
 
     def states(self, batch: Batch, table: Tensor) -> Tensor:
         """(B, T, d): the state that predicts `batch.pos` at each target position."""
@@ -62,7 +78,9 @@ class MGCL(nn.Module):
         own, other = self.encode(batch, table)
         static, dynamic = self.views()
         met = torch.cat([batch.tgt.flatten(), batch.src.flatten()]).unique()[1:]
-        met = met[torch.randperm(len(met), device=met.device)[:1024]]  # the loss is quadratic in them
+        met = met[
+            torch.randperm(len(met), device=met.device)[:1024]
+        ]  # the loss is quadratic in them
         items = info_nce(dynamic[met], static[met], self.tau)
         both = ((batch.n > 0) & (batch.src_n > 0)).nonzero()[:, 0]
         users = info_nce(other[both, batch.src_n[both] - 1], own[both, batch.n[both] - 1], self.tau)

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprolib.data.batches import Batch
 from reprolib.data.split import Split
 from reprolib.nn.cross import at
 from reprolib.nn.encoder import dropout, xavier
-from reprolib.nn.losses import source_loss
+from reprolib.training.batches import Batch
+from reprolib.training.losses import source_loss
 
 
 class PiNet(nn.Module):
@@ -23,11 +23,15 @@ class PiNet(nn.Module):
 
     parts = ("tgt", "src")
 
-    def __init__(self, split: Split, dim: int = 64, length: int = 50, dropout: float = 0.2, members: int = 4):
+    def __init__(
+        self, split: Split, dim: int = 64, length: int = 50, dropout: float = 0.2, members: int = 4
+    ):
         super().__init__()
         self.length, self.dropout, self.other = length, dropout, split.ranges[split.source]
         self.item = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
-        self.target, self.source, self.transfer = (nn.GRU(dim, dim, batch_first=True) for _ in range(3))
+        self.target, self.source, self.transfer = (
+            nn.GRU(dim, dim, batch_first=True) for _ in range(3)
+        )
         self.member = nn.Parameter(torch.randn(members, dim) * dim**-0.5)
         self.inward = nn.Linear(2 * dim, 2 * dim)  # [h^A; h^B] to gate and candidate
         self.back = nn.Linear(dim, 2 * dim, bias=False)  # s_{t-1} to gate and candidate
@@ -50,14 +54,18 @@ class PiNet(nn.Module):
         other = self.source(dropout(F.embedding(batch.src, table), p))[0]
         shared = self.filter(torch.cat([own, at(other, batch.src_ptr)], -1))
         state = self.out(dropout(torch.cat([self.transfer(shared)[0], own], -1), p))
-        return state, source_loss(other, batch, table, self.other) if self.training else state.new_zeros(())
+        return state, source_loss(
+            other, batch, table, self.other
+        ) if self.training else state.new_zeros(())
 
     def filter(self, pair: Tensor) -> Tensor:
         """The shared-account filter unit, step by step: [h^A; h^B] (B, T, 2d) to s (B, T, d)."""
         inward, who = self.inward(pair), self.identity(self.member)  # (B, T, 2d), (members, 2d)
         s, told = pair.new_zeros(len(pair), who.shape[1] // 2), []
         for x in inward.unbind(1):
-            gate, candidate = ((x + self.back(s))[:, None] + who).chunk(2, -1)  # (B, members, d) each
+            gate, candidate = ((x + self.back(s))[:, None] + who).chunk(
+                2, -1
+            )  # (B, members, d) each
             gate = gate.sigmoid()
             s = (gate * s[:, None] + (1 - gate) * candidate.tanh()).mean(1)
             told.append(s)

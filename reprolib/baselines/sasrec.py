@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprolib.data.batches import Batch
 from reprolib.nn.cross import at
 from reprolib.nn.encoder import CausalEncoder, xavier
+from reprolib.training.batches import Batch
 
 
 class SASRec(nn.Module):
@@ -15,8 +15,16 @@ class SASRec(nn.Module):
     Parameters: (items + 1 + length) d + blocks (6 d² + 10 d) + 2 d; 1.57 million for 23,715 items, d 64, length 50.
     """
 
-    def __init__(self, n_items: int, dim: int = 64, length: int = 50, blocks: int = 2, heads: int = 1,
-                 dropout: float = 0.2, reads: str = "tgt"):
+    def __init__(
+        self,
+        n_items: int,
+        dim: int = 64,
+        length: int = 50,
+        blocks: int = 2,
+        heads: int = 1,
+        dropout: float = 0.2,
+        reads: str = "tgt",
+    ):
         super().__init__()
         self.parts = ("tgt",) if reads == "tgt" else ("tgt", "mix")
         self.length = length
@@ -32,4 +40,6 @@ class SASRec(nn.Module):
         """(B, T, d): the state that predicts `batch.pos` at each target position."""
         if "mix" not in self.parts:
             return self.encoder(F.embedding(batch.tgt, table, padding_idx=0), batch.tgt_age)
-        return at(self.encoder(F.embedding(batch.mix, table, padding_idx=0), batch.mix_age), batch.mix_ptr)
+        return at(
+            self.encoder(F.embedding(batch.mix, table, padding_idx=0), batch.mix_age), batch.mix_ptr
+        )

@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprolib.data.batches import Batch
 from reprolib.data.split import Split
 from reprolib.nn.cross import attend, masked_softmax, readable
 from reprolib.nn.encoder import CausalEncoder, dropout, xavier
+from reprolib.training.batches import Batch
 
 
 class TJAPL(nn.Module):
@@ -22,8 +22,16 @@ class TJAPL(nn.Module):
 
     parts = ("tgt", "src")
 
-    def __init__(self, split: Split, dim: int = 64, length: int = 50, blocks: int = 2, heads: int = 1,
-                 dropout: float = 0.2, window: int = 10):
+    def __init__(
+        self,
+        split: Split,
+        dim: int = 64,
+        length: int = 50,
+        blocks: int = 2,
+        heads: int = 1,
+        dropout: float = 0.2,
+        window: int = 10,
+    ):
         super().__init__()
         self.length, self.dropout, self.window = length, dropout, window
         self.item = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
@@ -50,10 +58,14 @@ class TJAPL(nn.Module):
         gate_u, gate_l = self.gate(torch.cat([z, u, l], -1)).sigmoid().chunk(2, -1)
         return z + dropout(gate_u * u + gate_l * l, p)
 
-    def latest(self, query: Tensor, source: Tensor, value: Tensor, pointer: Tensor, may: Tensor) -> Tensor:
+    def latest(
+        self, query: Tensor, source: Tensor, value: Tensor, pointer: Tensor, may: Tensor
+    ) -> Tensor:
         """Attention over the `window` latest readable source items; the key is item + relative order."""
         distance = pointer[..., None] - torch.arange(source.shape[1], device=pointer.device)
         near = may & (distance < self.window)
         scores = query @ source.transpose(1, 2)
-        scores = scores + (query @ self.order.weight.T).gather(2, distance.clamp(0, self.window - 1))
+        scores = scores + (query @ self.order.weight.T).gather(
+            2, distance.clamp(0, self.window - 1)
+        )
         return masked_softmax(scores * query.shape[-1] ** -0.5, near) @ value

@@ -12,17 +12,25 @@ def data():
 @click.option("--all", "every", is_flag=True, help="Name every category of the families too.")
 def list_sets(every):
     """Known public data sets, their size, and whether they are here."""
-    from reprolib.data.registry import FAMILY, data_folder, locate, source, sources
+    from reprolib.data.sources.registry import FAMILY, data_folder, locate, source, sources
 
     click.echo(f"Data folder: {data_folder()}\n")
     for name, entry in sources().items():
         names = [name.replace(FAMILY, category) for category in entry.categories] if every else []
         for one in names or [name]:
             known = entry if FAMILY in one else source(one)
-            state = "here" if FAMILY not in one and locate(known) else "by hand" if entry.manual else "get"
+            state = (
+                "here"
+                if FAMILY not in one and locate(known)
+                else "by hand"
+                if entry.manual
+                else "get"
+            )
             size = f"{known.bytes / 1e6:.1f} MB" if known.bytes else ""
             click.echo(f"{one:<34} {state:<8} {size:>8}  {entry.about}")
-    click.echo("\n`reprolib data get NAME` downloads one; in NAME, {category} stands for a category (`list --all`).")
+    click.echo(
+        "\n`reprolib data get NAME` downloads one; in NAME, {category} stands for a category (`list --all`)."
+    )
 
 
 @data.command()
@@ -35,11 +43,16 @@ def describe(path):
 
 @data.command()
 @click.argument("name")
-@click.option("--to", "folder", type=click.Path(file_okay=False), help="Data folder; default $REPROLIB_DATA or cache.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False),
+    help="Data folder; default $REPROLIB_DATA or cache.",
+)
 def get(name, folder):
     """Download the data set NAME, check it and write it in tidy form. Goes on where it was interrupted."""
-    from reprolib.data.registry import get as download
-    from reprolib.data.registry import source
+    from reprolib.data.sources.registry import get as download
+    from reprolib.data.sources.registry import source
 
     with _sentences():
         entry = source(name)
@@ -58,8 +71,11 @@ def _describe(path) -> None:
     kind, content, reports = _content(Path(path))
     click.echo(f"{path}: {kind}")
     if isinstance(content, pl.DataFrame):
-        rows = [("facts", f"{content.height:,}"), ("subjects", f"{content['subject'].n_unique():,}"),
-                ("relations", f"{content['relation'].n_unique():,}")]
+        rows = [
+            ("facts", f"{content.height:,}"),
+            ("subjects", f"{content['subject'].n_unique():,}"),
+            ("relations", f"{content['relation'].n_unique():,}"),
+        ]
     else:
         rows = _rows(content)
     lines, wrong = sum(r.lines for r in reports), sum(r.n_malformed for r in reports)
@@ -74,17 +90,22 @@ def _content(path):
     from reprolib.data.corpus import DataError
     from reprolib.data.readers import read_tidy
     from reprolib.data.readers.detect import read_any
-    from reprolib.data.registry import convert, sources
+    from reprolib.data.sources.registry import convert, sources
 
     if path.is_file():
         return read_any(path)
     if any(path.glob("interactions.parquet")) or (path / "corpus.json").is_file():
         corpus = read_tidy(path)
         return "tidy form", corpus, corpus.reports
-    entry = next((s for s in sources().values() if path.resolve().name in (s.name, s.folder) and s.convert), None)
+    entry = next(
+        (s for s in sources().values() if path.resolve().name in (s.name, s.folder) and s.convert),
+        None,
+    )
     if entry is None:
-        raise DataError(f"{path} is not the folder of a known data set; expected one of `reprolib data list`, a tidy "
-                        "folder, or a file")
+        raise DataError(
+            f"{path} is not the folder of a known data set; expected one of `reprolib data list`, a tidy "
+            "folder, or a file"
+        )
     corpus = convert(entry, path)
     return entry.about, corpus, corpus.reports
 
@@ -93,8 +114,11 @@ def _rows(corpus) -> list[tuple[str, str]]:
     from datetime import UTC, datetime
 
     events = corpus.interactions
-    rows = [("users", f"{events['user'].n_unique():,}"), ("items", f"{events['item'].n_unique():,}"),
-            ("interactions", f"{events.height:,}")]
+    rows = [
+        ("users", f"{events['user'].n_unique():,}"),
+        ("items", f"{events['item'].n_unique():,}"),
+        ("interactions", f"{events.height:,}"),
+    ]
     if len(corpus.domains) > 1:
         rows.append(("domains", ", ".join(corpus.domains)))
     if corpus.clock == "order":

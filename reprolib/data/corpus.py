@@ -34,7 +34,9 @@ class FileReport:
     path: str
     lines: int
     kept: int
-    malformed: tuple[tuple[int, str], ...] = ()  # (1-based line number, what was wrong), at most MAX_LISTED
+    malformed: tuple[
+        tuple[int, str], ...
+    ] = ()  # (1-based line number, what was wrong), at most MAX_LISTED
     n_malformed: int = 0
 
 
@@ -59,7 +61,9 @@ class Corpus:
     @property
     def domains(self) -> tuple[str, ...]:
         """Domain names, in order of appearance."""
-        return tuple(self.interactions["domain"].unique(maintain_order=True).cast(pl.String).to_list())
+        return tuple(
+            self.interactions["domain"].unique(maintain_order=True).cast(pl.String).to_list()
+        )
 
     def with_interactions(self, interactions: pl.DataFrame) -> "Corpus":
         """The same corpus with other interactions; items are kept as they are."""
@@ -81,8 +85,10 @@ def join_domains(*corpora: Corpus, name: str = "") -> Corpus:
     if clocks == {"unix", "day"}:
         clocks = {"day"}
     if len(clocks) != 1:
-        raise DataError(f"join_domains: the corpora keep time differently ({', '.join(sorted(clocks))}); "
-                        "only corpora with the same clock can be merged by time")
+        raise DataError(
+            f"join_domains: the corpora keep time differently ({', '.join(sorted(clocks))}); "
+            "only corpora with the same clock can be merged by time"
+        )
     facts = [c.facts for c in corpora if c.facts is not None]
     return Corpus(
         interactions=pl.concat([c.interactions for c in corpora]),

@@ -12,8 +12,11 @@ from reprolib.data.split import Split, check_no_leak, leave_one_out, temporal_cu
 
 FIVE_CORE = (p.drop_duplicates, partial(p.k_core, users=5, items=5, per_domain=True))
 PAIR = (*FIVE_CORE, partial(p.minimum_per_domain, events=3))
-PROTOCOLS = {"leave-one-out": leave_one_out, "temporal": temporal_cut,
-             "leave-one-out, leak open": partial(leave_one_out, leak=True)}
+PROTOCOLS = {
+    "leave-one-out": leave_one_out,
+    "temporal": temporal_cut,
+    "leave-one-out, leak open": partial(leave_one_out, leak=True),
+}
 
 
 @functools.lru_cache(maxsize=8)
@@ -28,15 +31,20 @@ def load_corpus(name: str, data_dir: str | None = None) -> tuple[Corpus, pd.Data
         size, _, domains = name.removeprefix("world-").partition("/")
         corpus = _world(name, size, tuple(domains.split("-")))
         return p.prepare(corpus, *(PAIR if "-" in domains else FIVE_CORE))
-    from reprolib.data.registry import load
+    from reprolib.data.sources.registry import load
 
     corpus = load(name, data_dir)
     return p.prepare(corpus, p.drop_duplicates)
 
 
 @functools.lru_cache(maxsize=16)
-def load_split(name: str, target: str | None = None, source: str | None = None, protocol: str = "leave-one-out",
-               data_dir: str | None = None) -> Split:
+def load_split(
+    name: str,
+    target: str | None = None,
+    source: str | None = None,
+    protocol: str = "leave-one-out",
+    data_dir: str | None = None,
+) -> Split:
     """A split of the named data set, checked for leaks (but where the protocol opens one on purpose)."""
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol {protocol!r} is unknown; use one of {', '.join(PROTOCOLS)}")
@@ -60,6 +68,8 @@ def _world(name: str, size: str, domains: tuple[str, ...]) -> Corpus:
     from reprolib.data.world import SIZES, read_world
 
     if size not in SIZES or not domains[0]:
-        raise DataError(f"data set {name!r}: a world is named world-SIZE/DOMAIN or world-SIZE/DOMAIN-DOMAIN with SIZE "
-                        f"one of {', '.join(SIZES)}, for example world-quick/food-kitchen")
+        raise DataError(
+            f"data set {name!r}: a world is named world-SIZE/DOMAIN or world-SIZE/DOMAIN-DOMAIN with SIZE "
+            f"one of {', '.join(SIZES)}, for example world-quick/food-kitchen"
+        )
     return replace(read_world(world_folder(size), domains), name=name)

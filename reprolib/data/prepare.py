@@ -25,11 +25,16 @@ def prepare(corpus: Corpus, *steps: Callable[[Corpus], Corpus]) -> tuple[Corpus,
         corpus = step(corpus)
         after = _counts(corpus)
         name = _name(step)
-        audit.append({"data set": corpus.name, "step": name}
-                     | {f"{k} before": before[k] for k in before} | {f"{k} after": after[k] for k in after})
+        audit.append(
+            {"data set": corpus.name, "step": name}
+            | {f"{k} before": before[k] for k in before}
+            | {f"{k} after": after[k] for k in after}
+        )
         if not after["interactions"]:
-            raise DataError(f"{corpus.name}: step {name} leaves no interaction of {before['interactions']:,}; "
-                            "loosen it or use more data")
+            raise DataError(
+                f"{corpus.name}: step {name} leaves no interaction of {before['interactions']:,}; "
+                "loosen it or use more data"
+            )
         before = after
     used = corpus.interactions.select("item", "domain").unique()
     items = corpus.items.join(used, on=["item", "domain"], how="semi")
@@ -39,7 +44,11 @@ def prepare(corpus: Corpus, *steps: Callable[[Corpus], Corpus]) -> tuple[Corpus,
 def drop_duplicates(corpus: Corpus) -> Corpus:
     """Keep each user's earliest event with an item (of a domain); later repeats are left out."""
     kept = corpus.interactions.with_row_index("row").sort("timestamp", maintain_order=True)
-    kept = kept.unique(["user", "item", "domain"], keep="first", maintain_order=True).sort("row").drop("row")
+    kept = (
+        kept.unique(["user", "item", "domain"], keep="first", maintain_order=True)
+        .sort("row")
+        .drop("row")
+    )
     return corpus.with_interactions(kept)
 
 
@@ -82,7 +91,9 @@ def minimum_per_domain(corpus: Corpus, events: int = 3) -> Corpus:
     """Keep users with at least `events` events in every domain of the corpus."""
     counts = corpus.interactions.group_by("user", "domain").len().filter(pl.col("len") >= events)
     full = counts.group_by("user").len().filter(pl.col("len") == len(corpus.domains))
-    return corpus.with_interactions(corpus.interactions.join(full, on="user", how="semi", maintain_order="left"))
+    return corpus.with_interactions(
+        corpus.interactions.join(full, on="user", how="semi", maintain_order="left")
+    )
 
 
 def overlap_only(corpus: Corpus) -> Corpus:
@@ -93,7 +104,9 @@ def overlap_only(corpus: Corpus) -> Corpus:
 def time_window(corpus: Corpus, start: int, end: int) -> Corpus:
     """Keep events with start <= timestamp < end (unix seconds). Raises DataError when the corpus has only an order."""
     if corpus.clock == "order":
-        raise DataError(f"time_window: {corpus.name} has an order but no times; a window in time cannot be cut")
+        raise DataError(
+            f"time_window: {corpus.name} has an order but no times; a window in time cannot be cut"
+        )
     inside = pl.col("timestamp").is_between(start, end, closed="left")
     return corpus.with_interactions(corpus.interactions.filter(inside))
 
@@ -102,7 +115,9 @@ def subsample_users(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
     """Keep n users drawn with the seed (all, where there are no more), by sorted user id, not by file order."""
     ids = corpus.interactions["user"].unique().cast(pl.String).sort()
     drawn = ids.gather(np.random.default_rng(seed).permutation(len(ids))[:n])
-    return corpus.with_interactions(corpus.interactions.filter(pl.col("user").cast(pl.String).is_in(drawn.implode())))
+    return corpus.with_interactions(
+        corpus.interactions.filter(pl.col("user").cast(pl.String).is_in(drawn.implode()))
+    )
 
 
 def sessions(corpus: Corpus, gap_hours: float = 24.0) -> Corpus:
@@ -138,8 +153,11 @@ def first_appearance(series: pl.Series) -> tuple[np.ndarray, pl.Series]:
 
 def _counts(corpus: Corpus) -> dict[str, int]:
     frame = corpus.interactions
-    return {"users": frame["user"].n_unique(), "items": frame.select("item", "domain").n_unique(),
-            "interactions": frame.height}
+    return {
+        "users": frame["user"].n_unique(),
+        "items": frame.select("item", "domain").n_unique(),
+        "interactions": frame.height,
+    }
 
 
 def _name(step: Callable) -> str:

@@ -65,7 +65,7 @@ class Split:
 
     @property
     def direction(self) -> str:
-        """"source→target", or the target alone."""
+        """ "source→target", or the target alone."""
         return f"{self.source}→{self.target}" if self.source else self.target
 
     @property
@@ -96,15 +96,30 @@ class Split:
     @property
     def digest(self) -> str:
         """SHA-256 (16 digits) of everything a model can read from the split."""
-        total = hashlib.sha256(repr((self.name, self.target, self.source, self.ranges, self.cut, self.leak)).encode())
+        total = hashlib.sha256(
+            repr((self.name, self.target, self.source, self.ranges, self.cut, self.leak)).encode()
+        )
         total.update("\n".join(map(str, self.items)).encode())
-        for array in (self.ptr, self.item, self.time, self.src_ptr, self.src_item, self.src_time, self.before,
-                      self.train_end, self.valid, self.test, self.src_train):
+        for array in (
+            self.ptr,
+            self.item,
+            self.time,
+            self.src_ptr,
+            self.src_item,
+            self.src_time,
+            self.before,
+            self.train_end,
+            self.valid,
+            self.test,
+            self.src_train,
+        ):
             total.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
         return total.hexdigest()[:16]
 
 
-def leave_one_out(corpus: Corpus, target: str | None = None, source: str | None = None, leak: bool = False) -> Split:
+def leave_one_out(
+    corpus: Corpus, target: str | None = None, source: str | None = None, leak: bool = False
+) -> Split:
     """Last target event of each user = test, second-to-last = validation, the rest training.
 
     target  the predicted domain; None: all domains form one sequence and the user's last event of all is the test
@@ -122,8 +137,9 @@ def leave_one_out(corpus: Corpus, target: str | None = None, source: str | None 
     return _finish(corpus, coded, train_end, valid, test, limit, None, leak)
 
 
-def temporal_cut(corpus: Corpus, target: str, source: str | None = None, valid: float = 0.8,
-                 test: float = 0.9) -> Split:
+def temporal_cut(
+    corpus: Corpus, target: str, source: str | None = None, valid: float = 0.8, test: float = 0.9
+) -> Split:
     """Two moments for everybody: training ends at the first, each user's first target event after it (and before the
     second) is for validation, the first one after the second is the test. No user's training is later than the cut.
 
@@ -153,28 +169,49 @@ def check_no_leak(split: Split) -> dict[str, int]:
     """
     user = np.repeat(np.arange(split.n_users), np.diff(split.ptr))
     same = user[1:] == user[:-1]
-    _none(split, user[1:][same & (split.time[1:] < split.time[:-1])], "has target events out of order")
+    _none(
+        split, user[1:][same & (split.time[1:] < split.time[:-1])], "has target events out of order"
+    )
     last = split.src_ptr[:-1][user] + split.before - 1
     reads = split.before > 0
     late = np.zeros(len(user), bool)
     late[reads] = split.src_time[last[reads]] >= split.time[reads]
-    _none(split, user[late], "reads a source event that is not earlier than the target event it predicts")
+    _none(
+        split,
+        user[late],
+        "reads a source event that is not earlier than the target event it predicts",
+    )
     n_src = np.diff(split.src_ptr)
     src_user = np.repeat(np.arange(split.n_users), n_src)
-    trained = np.arange(len(split.src_time)) - split.src_ptr[:-1][src_user] < split.src_train[src_user]
+    trained = (
+        np.arange(len(split.src_time)) - split.src_ptr[:-1][src_user] < split.src_train[src_user]
+    )
     checked = {"target events": len(user), "source reads": int(reads.sum())}
     for stage in ("valid", "test"):
         users, where = split.held_out(stage)
-        _none(split, users[where < split.train_end[users]], f"has its {stage} event among its training events")
+        _none(
+            split,
+            users[where < split.train_end[users]],
+            f"has its {stage} event among its training events",
+        )
         moment = np.full(split.n_users, np.iinfo(np.int64).max)
         moment[users] = split.time[where]
-        _none(split, src_user[trained & (split.src_time >= moment[src_user])],
-              f"has a source training event at or after its {stage} event")
+        _none(
+            split,
+            src_user[trained & (split.src_time >= moment[src_user])],
+            f"has a source training event at or after its {stage} event",
+        )
         checked[f"{stage} events"] = len(users)
     if split.cut:
         train = np.arange(len(user)) < split.train_end[user]
-        _none(split, user[train & (split.time >= split.cut[0])], "has a training event after the cut")
-        _none(split, src_user[trained & (split.src_time >= split.cut[0])], "has a source training event after the cut")
+        _none(
+            split, user[train & (split.time >= split.cut[0])], "has a training event after the cut"
+        )
+        _none(
+            split,
+            src_user[trained & (split.src_time >= split.cut[0])],
+            "has a source training event after the cut",
+        )
     return checked
 
 
@@ -191,8 +228,10 @@ def future_share(split: Split) -> float:
 
 def _none(split: Split, users: np.ndarray, fault: str) -> None:
     if len(users):
-        raise ValueError(f"leak in {split.name} ({split.direction}): user {split.users[users[0]]} {fault} "
-                         f"({len(users)} cases)")
+        raise ValueError(
+            f"leak in {split.name} ({split.direction}): user {split.users[users[0]]} {fault} "
+            f"({len(users)} cases)"
+        )
 
 
 def slices(start: np.ndarray, end: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -208,12 +247,16 @@ def _code(corpus: Corpus, target: str | None, source: str | None) -> dict:
     frame = corpus.interactions
     for domain in filter(None, (target, source)):
         if domain not in corpus.domains:
-            raise DataError(f"{corpus.name}: no domain {domain!r}; it has {', '.join(corpus.domains)}")
+            raise DataError(
+                f"{corpus.name}: no domain {domain!r}; it has {', '.join(corpus.domains)}"
+            )
     if target == source and target:
         raise DataError(f"{corpus.name}: source and target are both {target!r}; choose two domains")
     if frame["timestamp"].null_count():
-        raise DataError(f"{corpus.name}: {frame['timestamp'].null_count():,} events have no timestamp; "
-                        "run prepare(corpus, drop_undated) first")
+        raise DataError(
+            f"{corpus.name}: {frame['timestamp'].null_count():,} events have no timestamp; "
+            "run prepare(corpus, drop_undated) first"
+        )
     domains = [d for d in (source, target) if d] or list(corpus.domains)
     if len(domains) < len(corpus.domains):
         frame = frame.filter(pl.col("domain").cast(pl.String).is_in(domains))
@@ -223,7 +266,9 @@ def _code(corpus: Corpus, target: str | None, source: str | None) -> dict:
     item, items, ranges = np.empty(len(user), np.int64), [], {}
     for i, domain in enumerate(domains):
         rows = np.flatnonzero(place == i)
-        code, names = first_appearance(frame["item"].gather(rows) if len(domains) > 1 else frame["item"])
+        code, names = first_appearance(
+            frame["item"].gather(rows) if len(domains) > 1 else frame["item"]
+        )
         item[rows] = code + len(items) + 1
         ranges[domain] = (len(items) + 1, len(items) + len(names))
         items.extend(names.to_list())
@@ -236,9 +281,19 @@ def _code(corpus: Corpus, target: str | None, source: str | None) -> dict:
     def pointers(chosen: np.ndarray) -> np.ndarray:
         return np.concatenate([[0], np.cumsum(np.bincount(user[chosen], minlength=n))])
 
-    return {"users": users.to_numpy(), "items": np.asarray(items, dtype=object), "ranges": ranges, "target": target,
-            "source": source, "ptr": pointers(is_target), "item": item[is_target], "time": time[is_target],
-            "src_ptr": pointers(~is_target), "src_item": item[~is_target], "src_time": time[~is_target]}
+    return {
+        "users": users.to_numpy(),
+        "items": np.asarray(items, dtype=object),
+        "ranges": ranges,
+        "target": target,
+        "source": source,
+        "ptr": pointers(is_target),
+        "item": item[is_target],
+        "time": time[is_target],
+        "src_ptr": pointers(~is_target),
+        "src_item": item[~is_target],
+        "src_time": time[~is_target],
+    }
 
 
 def _by_user_and_time(user: np.ndarray, time: np.ndarray) -> np.ndarray:
@@ -260,8 +315,18 @@ def _finish(corpus, coded, train_end, valid, test, limit, cut, leak) -> Split:
         held_out = np.concatenate([valid[valid >= 0], test[test >= 0]])
         before[held_out] = np.diff(src_ptr)[user[held_out]]
         src_train = np.diff(src_ptr)
-    return Split(name=corpus.name, clock=corpus.clock, train_end=train_end, valid=valid, test=test, before=before,
-                 src_train=src_train, cut=cut, leak=leak, **coded | {"target": coded["target"] or "all"})
+    return Split(
+        name=corpus.name,
+        clock=corpus.clock,
+        train_end=train_end,
+        valid=valid,
+        test=test,
+        before=before,
+        src_train=src_train,
+        cut=cut,
+        leak=leak,
+        **coded | {"target": coded["target"] or "all"},
+    )
 
 
 def _count_earlier(src_user, src_time, user, time) -> np.ndarray:
@@ -270,4 +335,6 @@ def _count_earlier(src_user, src_time, user, time) -> np.ndarray:
         return np.zeros(len(user), np.int64)
     low = min(src_time.min(), time.min())
     span = int(max(src_time.max(), time.max()) - low) + 1
-    return np.searchsorted(src_user * span + (src_time - low), user * span + (time - low), side="left")
+    return np.searchsorted(
+        src_user * span + (src_time - low), user * span + (time - low), side="left"
+    )

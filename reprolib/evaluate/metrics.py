@@ -9,8 +9,19 @@ import re
 import numpy as np
 import pandas as pd
 
-RANK_COLUMNS = ("system", "dataset", "direction", "seed", "protocol", "user", "rank", "candidates",
-                "item_count", "item_place", "history")
+RANK_COLUMNS = (
+    "system",
+    "dataset",
+    "direction",
+    "seed",
+    "protocol",
+    "user",
+    "rank",
+    "candidates",
+    "item_count",
+    "item_place",
+    "history",
+)
 COLD_ITEM, SHORT_HISTORY, HEAD_SHARE = 5, 5, 0.2
 
 
@@ -24,7 +35,9 @@ def check_ranks(table: pd.DataFrame) -> pd.DataFrame:
     """
     missing = [c for c in RANK_COLUMNS if c not in table.columns]
     if missing:
-        raise ValueError(f"RankTable: columns {', '.join(missing)} are missing; it has {', '.join(table.columns)}")
+        raise ValueError(
+            f"RankTable: columns {', '.join(missing)} are missing; it has {', '.join(table.columns)}"
+        )
     if not table["rank"].between(1, table["candidates"]).all():
         raise ValueError("RankTable: a rank lies outside 1..candidates (NaN counts as outside)")
     return table
@@ -47,7 +60,9 @@ def parse(metric: str) -> tuple[str, float]:
     """("NDCG", 10.0) of "NDCG@10"; ("MRR", inf) of "MRR"."""
     match = re.fullmatch(r"(HR|Recall|NDCG|MRR)(?:@(\d+))?", metric)
     if not match or (match[1] != "MRR" and not match[2]):
-        raise ValueError(f"{metric!r} is not a metric; use HR@K, Recall@K, NDCG@K, MRR or MRR@K, for example NDCG@10")
+        raise ValueError(
+            f"{metric!r} is not a metric; use HR@K, Recall@K, NDCG@K, MRR or MRR@K, for example NDCG@10"
+        )
     return match[1], float(match[2] or np.inf)
 
 
@@ -61,13 +76,20 @@ def expected_value(rank: np.ndarray, candidates: np.ndarray, metric: str, m: int
     cutoff = parse(metric)[1]
     rank, negatives = np.asarray(rank, float), np.asarray(candidates, np.int64) - 1
     if (negatives < m).any():
-        raise ValueError(f"expected_value: {int((negatives < m).sum())} users have fewer than {m} negatives")
+        raise ValueError(
+            f"expected_value: {int((negatives < m).sum())} users have fewer than {m} negatives"
+        )
     terms = int(min(cutoff, m + 1))
-    pairs, inverse = np.unique(np.stack([negatives, np.round(2 * (rank - 1)).astype(np.int64)]), axis=1,
-                               return_inverse=True)
+    pairs, inverse = np.unique(
+        np.stack([negatives, np.round(2 * (rank - 1)).astype(np.int64)]),
+        axis=1,
+        return_inverse=True,
+    )
     gain = value(np.arange(1, terms + 1), metric)
     low, high = pairs[1] // 2, (pairs[1] + 1) // 2
-    expected = (_expected_gain(pairs[0], low, m, gain) + _expected_gain(pairs[0], high, m, gain)) / 2
+    expected = (
+        _expected_gain(pairs[0], low, m, gain) + _expected_gain(pairs[0], high, m, gain)
+    ) / 2
     return expected[inverse.ravel()]
 
 
@@ -95,12 +117,15 @@ def per_user(table: pd.DataFrame, metric: str, sampled: int | None = None) -> np
     if sampled is None:
         return value(table["rank"].to_numpy(), metric)
     if (table["protocol"] != "full").any():
-        raise ValueError("per_user: expected sampled metrics follow from full ranks only; filter protocol == 'full'")
+        raise ValueError(
+            "per_user: expected sampled metrics follow from full ranks only; filter protocol == 'full'"
+        )
     return expected_value(table["rank"].to_numpy(), table["candidates"].to_numpy(), metric, sampled)
 
 
-def summarise(table: pd.DataFrame, metrics: list[str], by: list[str] | None = None,
-              sampled: int | None = None) -> pd.DataFrame:
+def summarise(
+    table: pd.DataFrame, metrics: list[str], by: list[str] | None = None, sampled: int | None = None
+) -> pd.DataFrame:
     """Mean of each metric over users within a run, then over seeds.
 
     Returns one row per group (default: system, dataset, direction) with columns metric, "metric ±", users and seeds.
@@ -109,11 +134,15 @@ def summarise(table: pd.DataFrame, metrics: list[str], by: list[str] | None = No
     """
     check_ranks(table)
     by = by or ["system", "dataset", "direction"]
-    values = table[[*dict.fromkeys([*by, "seed", "user"])]].assign(**{m: per_user(table, m, sampled) for m in metrics})
+    values = table[[*dict.fromkeys([*by, "seed", "user"])]].assign(
+        **{m: per_user(table, m, sampled) for m in metrics}
+    )
     rows = []
     for key, group in values.groupby(by, sort=False, observed=True):
         row = dict(zip(by, key, strict=True))
-        by_seed, by_user = (group.groupby(c, observed=True)[metrics].mean() for c in ("seed", "user"))
+        by_seed, by_user = (
+            group.groupby(c, observed=True)[metrics].mean() for c in ("seed", "user")
+        )
         for metric in metrics:
             row[metric] = by_seed[metric].mean()
             row[f"{metric} ±"] = _half_width(by_user[metric].to_numpy(), by_seed[metric].to_numpy())
@@ -155,8 +184,11 @@ def sampling_curve(table: pd.DataFrame, metric: str, sizes: list[int]) -> pd.Dat
 
     Every size must be below the smallest number of candidates; the last point may be the full ranking itself.
     """
-    rows = [{"system": name, "negatives": m, metric: float(per_user(part, metric, m).mean())}
-            for name, part in table.groupby("system", sort=False, observed=True) for m in sizes]
+    rows = [
+        {"system": name, "negatives": m, metric: float(per_user(part, metric, m).mean())}
+        for name, part in table.groupby("system", sort=False, observed=True)
+        for m in sizes
+    ]
     return pd.DataFrame(rows)
 
 

@@ -14,8 +14,15 @@ USERS, ITEMS = 1024, 512  # tile sizes that stay in a core's second-level cache
 
 
 @torch.no_grad()
-def full_rank(queries: Tensor, items: Tensor, target: Tensor, seen_ptr: Tensor, seen: Tensor,
-              first: int = 1, last: int | None = None) -> Tensor:
+def full_rank(
+    queries: Tensor,
+    items: Tensor,
+    target: Tensor,
+    seen_ptr: Tensor,
+    seen: Tensor,
+    first: int = 1,
+    last: int | None = None,
+) -> Tensor:
     """Rank of each user's held-out item among the unseen items of the catalogue `first..last`.
 
     queries   (users, d)       one vector per user; score = query · item
@@ -42,8 +49,17 @@ def full_rank(queries: Tensor, items: Tensor, target: Tensor, seen_ptr: Tensor, 
 
 
 @torch.no_grad()
-def rank_by_scores(scores: Callable[[int, int], Tensor], n_users: int, target: Tensor, seen_ptr: Tensor, seen: Tensor,
-                   first: int, last: int, device: torch.device | str = "cpu", block: int = 256) -> Tensor:
+def rank_by_scores(
+    scores: Callable[[int, int], Tensor],
+    n_users: int,
+    target: Tensor,
+    seen_ptr: Tensor,
+    seen: Tensor,
+    first: int,
+    last: int,
+    device: torch.device | str = "cpu",
+    block: int = 256,
+) -> Tensor:
     """As `full_rank`, for models that are not dot products: `scores(a, b)` gives rows a..b, (b - a, > last)."""
     ranks = torch.empty(n_users, dtype=torch.float64)
     seen_ptr, seen, target = seen_ptr.to(device), seen.to(device), target.to(device)
@@ -54,7 +70,9 @@ def rank_by_scores(scores: Callable[[int, int], Tensor], n_users: int, target: T
         goal = target[a:b, None]
         held_out = block_scores.gather(1, goal)
         codes = seen[seen_ptr[a] : seen_ptr[b]]
-        rows = torch.repeat_interleave(torch.arange(b - a, device=device), seen_ptr[a + 1 : b + 1] - seen_ptr[a:b])
+        rows = torch.repeat_interleave(
+            torch.arange(b - a, device=device), seen_ptr[a + 1 : b + 1] - seen_ptr[a:b]
+        )
         inside = codes <= last
         block_scores[rows[inside], codes[inside]] = -torch.inf
         block_scores.scatter_(1, goal, held_out)
@@ -82,8 +100,9 @@ def sampled_rank(queries: Tensor, items: Tensor, target: Tensor, negatives: Tens
     return torch.cat(ranks)
 
 
-def sample_negatives(target: Tensor, seen_ptr: Tensor, seen: Tensor, first: int, last: int, m: int,
-                     seed: int) -> Tensor:
+def sample_negatives(
+    target: Tensor, seen_ptr: Tensor, seen: Tensor, first: int, last: int, m: int, seed: int
+) -> Tensor:
     """(users, m) codes drawn uniformly without replacement from first..last, never seen items nor the target."""
     generator = np.random.default_rng(seed)
     pointers, codes, goal = seen_ptr.numpy(), seen.numpy(), target.numpy()
@@ -91,17 +110,28 @@ def sample_negatives(target: Tensor, seen_ptr: Tensor, seen: Tensor, first: int,
     for user, item in enumerate(goal):
         barred = set(codes[pointers[user] : pointers[user + 1]].tolist()) | {int(item)}
         if last - first + 1 - len(barred) < m:
-            raise ValueError(f"sample_negatives: user {user} has fewer than {m} unseen items; use a smaller m")
+            raise ValueError(
+                f"sample_negatives: user {user} has fewer than {m} unseen items; use a smaller m"
+            )
         picked: dict[int, None] = {}
         while len(picked) < m:
-            picked |= dict.fromkeys(c for c in generator.integers(first, last + 1, 2 * m).tolist() if c not in barred)
+            picked |= dict.fromkeys(
+                c for c in generator.integers(first, last + 1, 2 * m).tolist() if c not in barred
+            )
         drawn[user] = list(picked)[:m]
     return torch.from_numpy(drawn)
 
 
 @torch.no_grad()
-def top_items(queries: Tensor, items: Tensor, seen_ptr: Tensor, seen: Tensor, k: int, first: int = 1,
-              last: int | None = None) -> Tensor:
+def top_items(
+    queries: Tensor,
+    items: Tensor,
+    seen_ptr: Tensor,
+    seen: Tensor,
+    k: int,
+    first: int = 1,
+    last: int | None = None,
+) -> Tensor:
     """The k best unseen items per user, (users, k) codes, best first; for candidates and coverage, not for metrics."""
     last = len(items) - 1 if last is None else last
     best = []
@@ -125,7 +155,9 @@ def catalogue_coverage(top: Tensor, n_candidates: int) -> float:
 
 def _check(values: Tensor, what: str) -> None:
     if not torch.isfinite(values).all():
-        raise ValueError(f"rank: {what} hold NaN or inf; with NaN every held-out item would rank first")
+        raise ValueError(
+            f"rank: {what} hold NaN or inf; with NaN every held-out item would rank first"
+        )
 
 
 def _tiled_rank(queries, items, target, seen_ptr, seen, first, last) -> Tensor:
@@ -159,6 +191,16 @@ def _tiled_rank(queries, items, target, seen_ptr, seen, first, last) -> Tensor:
         for tile in range(n_tiles):
             torch.mm(block, tiles[tile], out=scores)
             width = min(ITEMS, n_items - tile * ITEMS)
-            count_tile(scores.numpy(), width, tile * ITEMS, held_out, codes, cursor, pointers[rows + 1], better, ties)
+            count_tile(
+                scores.numpy(),
+                width,
+                tile * ITEMS,
+                held_out,
+                codes,
+                cursor,
+                pointers[rows + 1],
+                better,
+                ties,
+            )
         ranks[rows] = 1 + better + (ties - 1) / 2
     return torch.from_numpy(ranks)

@@ -12,10 +12,14 @@ BOOTSTRAPS = 2000
 def user_values(table: pd.DataFrame, metric: str, sampled: int | None = None) -> pd.DataFrame:
     """One row per (dataset, direction, protocol, user), one column per system: the metric, averaged over seeds."""
     values = table[["system", *UNIT]].assign(value=per_user(table, metric, sampled))
-    return values.pivot_table(index=UNIT, columns="system", values="value", aggfunc="mean", observed=True)
+    return values.pivot_table(
+        index=UNIT, columns="system", values="value", aggfunc="mean", observed=True
+    )
 
 
-def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int = BOOTSTRAPS) -> dict[str, float]:
+def compare(
+    values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int = BOOTSTRAPS
+) -> dict[str, float]:
     """System a against b over the users that both ranked; `values` from `user_values`.
 
     bootstraps  resamples for the relative interval; 0, for many pairs, takes the delta method and skips Wilcoxon (NaN)
@@ -28,7 +32,9 @@ def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int
 
     for name in (a, b):
         if name not in values:
-            raise ValueError(f"compare: no ranks of {name!r}; there are {', '.join(map(str, values.columns))}")
+            raise ValueError(
+                f"compare: no ranks of {name!r}; there are {', '.join(map(str, values.columns))}"
+            )
     pair = values[[a, b]].dropna().to_numpy()
     n = len(pair)
     if n < 2:
@@ -39,12 +45,26 @@ def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int
     means = pair.mean(0)
     relative = _bootstrap_relative(pair, seed, bootstraps) if bootstraps else _delta_relative(pair)
     same = not difference.any()
-    d_z = difference.mean() / spread if spread else 0.0 if same else np.copysign(np.inf, difference.mean())
+    d_z = (
+        difference.mean() / spread
+        if spread
+        else 0.0
+        if same
+        else np.copysign(np.inf, difference.mean())
+    )
     p_t = 1.0 if same else 2 * float(special.stdtr(n - 1, -abs(d_z) * np.sqrt(n)))
     return {
-        "n": n, "a": means[0], "b": means[1], "difference": difference.mean(), "low": difference.mean() - half,
-        "high": difference.mean() + half, "relative": 100 * (means[0] - means[1]) / means[1] if means[1] else np.nan,
-        "relative_low": relative[0], "relative_high": relative[1], "d_z": d_z, "p_t": p_t,
+        "n": n,
+        "a": means[0],
+        "b": means[1],
+        "difference": difference.mean(),
+        "low": difference.mean() - half,
+        "high": difference.mean() + half,
+        "relative": 100 * (means[0] - means[1]) / means[1] if means[1] else np.nan,
+        "relative_low": relative[0],
+        "relative_high": relative[1],
+        "d_z": d_z,
+        "p_t": p_t,
         "p_wilcoxon": _p_wilcoxon(difference) if bootstraps else np.nan,
     }
 
@@ -52,7 +72,9 @@ def compare(values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int
 def _p_wilcoxon(difference: np.ndarray) -> float:
     from scipy import stats
 
-    return float(stats.wilcoxon(difference, method="asymptotic").pvalue) if difference.any() else 1.0
+    return (
+        float(stats.wilcoxon(difference, method="asymptotic").pvalue) if difference.any() else 1.0
+    )
 
 
 def _bootstrap_relative(pair: np.ndarray, seed: int, bootstraps: int) -> tuple[float, float]:
@@ -85,9 +107,20 @@ def gain_difference(one: pd.DataFrame, other: pd.DataFrame, a: str, b: str) -> d
     pairs = [part[[a, b]].dropna().to_numpy() for part in (one, other)]
     gains, variances = zip(*(_gain(pair) for pair in pairs), strict=True)
     relative, error = gains[0] - gains[1], np.sqrt(sum(variances))
-    p = float(2 * stats.norm.sf(abs(relative) / error)) if error > 0 else 1.0 if relative == 0 else np.nan
-    return {"n": sum(map(len, pairs)), "relative": relative, "relative_low": relative - 1.959964 * error,
-            "relative_high": relative + 1.959964 * error, "p_t": p}
+    p = (
+        float(2 * stats.norm.sf(abs(relative) / error))
+        if error > 0
+        else 1.0
+        if relative == 0
+        else np.nan
+    )
+    return {
+        "n": sum(map(len, pairs)),
+        "relative": relative,
+        "relative_low": relative - 1.959964 * error,
+        "relative_high": relative + 1.959964 * error,
+        "p_t": p,
+    }
 
 
 def _gain(pair: np.ndarray) -> tuple[float, float]:
@@ -95,7 +128,9 @@ def _gain(pair: np.ndarray) -> tuple[float, float]:
     if len(pair) < 2 or not pair[:, 1].any():
         return np.nan, np.nan
     a, b = pair.mean(0)
-    return 100 * (a / b - 1), 1e4 * (pair[:, 0] - a / b * pair[:, 1]).var(ddof=1) / (len(pair) * b**2)
+    return 100 * (a / b - 1), 1e4 * (pair[:, 0] - a / b * pair[:, 1]).var(ddof=1) / (
+        len(pair) * b**2
+    )
 
 
 def holm(p: list[float] | np.ndarray) -> np.ndarray:
@@ -112,8 +147,13 @@ def against_best(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
     rows = []
     for key, part in table.groupby(["dataset", "direction"], sort=False, observed=True):
         values = user_values(part, metric)
-        rows += [dict(zip(("dataset", "direction"), key, strict=True)) | {"system": ours, "against": other}
-                 | compare(values, ours, other) for other in values.columns if other != ours]
+        rows += [
+            dict(zip(("dataset", "direction"), key, strict=True))
+            | {"system": ours, "against": other}
+            | compare(values, ours, other)
+            for other in values.columns
+            if other != ours
+        ]
     frame = pd.DataFrame(rows)
     return frame.assign(p_holm=holm(frame["p_t"])) if len(frame) else frame
 
@@ -125,22 +165,39 @@ def best_rival(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
     Cohen's d_z, p (paired t-test, Holm-corrected over the rows), users.
     """
     rows = []
-    for (dataset, direction), part in table.groupby(["dataset", "direction"], sort=False, observed=True):
+    for (dataset, direction), part in table.groupby(
+        ["dataset", "direction"], sort=False, observed=True
+    ):
         values = user_values(part, metric)
         if ours not in values or len(values.columns) < 2:
             continue
         rival = values.drop(columns=ours).mean().idxmax()
         found = compare(values, ours, rival)
-        rows.append({"dataset": dataset, "direction": direction, "system": ours, "rival": rival,
-                     f"{metric} ours": found["a"], f"{metric} rival": found["b"], "difference": found["difference"],
-                     "difference ±": found["high"] - found["difference"], "gain %": found["relative"],
-                     "gain % low": found["relative_low"], "gain % high": found["relative_high"], "d_z": found["d_z"],
-                     "p": found["p_t"], "users": found["n"]})
+        rows.append(
+            {
+                "dataset": dataset,
+                "direction": direction,
+                "system": ours,
+                "rival": rival,
+                f"{metric} ours": found["a"],
+                f"{metric} rival": found["b"],
+                "difference": found["difference"],
+                "difference ±": found["high"] - found["difference"],
+                "gain %": found["relative"],
+                "gain % low": found["relative_low"],
+                "gain % high": found["relative_high"],
+                "d_z": found["d_z"],
+                "p": found["p_t"],
+                "users": found["n"],
+            }
+        )
     frame = pd.DataFrame(rows)
     return frame.assign(p=holm(frame["p"])) if len(frame) else frame
 
 
-def order_agreement(published: dict[str, float], measured: dict[str, float]) -> tuple[float, float, int]:
+def order_agreement(
+    published: dict[str, float], measured: dict[str, float]
+) -> tuple[float, float, int]:
     """Kendall's tau-b between two orders of the systems that both have: (tau, p, number of systems)."""
     from scipy import stats
 
@@ -158,12 +215,25 @@ def leak_gain(closed: pd.DataFrame, opened: pd.DataFrame, metric: str) -> pd.Dat
     "difference ±", gain % (relative), d_z, p (Holm over the rows), users.
     """
     rows = []
-    for (system, direction), part in closed.groupby(["system", "direction"], sort=False, observed=True):
+    for (system, direction), part in closed.groupby(
+        ["system", "direction"], sort=False, observed=True
+    ):
         name = f"{system}, leak open"
         other = opened[(opened["system"] == name) & (opened["direction"] == direction)]
         result = compare(user_values(pd.concat([part, other]), metric), name, system)
-        rows.append({"system": system, "direction": direction, "honest": result["b"], "leak open": result["a"],
-                     "difference": result["difference"], "difference ±": result["high"] - result["difference"],
-                     "gain %": result["relative"], "d_z": result["d_z"], "p": result["p_t"], "users": result["n"]})
+        rows.append(
+            {
+                "system": system,
+                "direction": direction,
+                "honest": result["b"],
+                "leak open": result["a"],
+                "difference": result["difference"],
+                "difference ±": result["high"] - result["difference"],
+                "gain %": result["relative"],
+                "d_z": result["d_z"],
+                "p": result["p_t"],
+                "users": result["n"],
+            }
+        )
     frame = pd.DataFrame(rows)
     return frame.assign(p=holm(frame["p"]))

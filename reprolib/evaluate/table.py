@@ -10,8 +10,16 @@ from reprolib.evaluate.metrics import check_ranks
 from reprolib.evaluate.ranking import full_rank, sample_negatives, sampled_rank
 
 
-def rank_table(queries: Tensor, items: Tensor, split: Split, *, system: str, seed: int = 0, stage: str = "test",
-               negatives: int | None = None) -> pd.DataFrame:
+def rank_table(
+    queries: Tensor,
+    items: Tensor,
+    split: Split,
+    *,
+    system: str,
+    seed: int = 0,
+    stage: str = "test",
+    negatives: int | None = None,
+) -> pd.DataFrame:
     """Rank every held-out event of the stage among the target domain's items that the user has not met before.
 
     queries    (events, d) in the order of `split.held_out(stage)`;  items (n_items + 1, d);  score = dot product
@@ -21,7 +29,11 @@ def rank_table(queries: Tensor, items: Tensor, split: Split, *, system: str, see
     users, where = split.held_out(stage)
     _, pointers, seen = split.seen(stage)
     target = split.item[where]
-    ranks, candidates, place = np.empty(len(users)), np.empty(len(users), np.int64), np.empty(len(users))
+    ranks, candidates, place = (
+        np.empty(len(users)),
+        np.empty(len(users), np.int64),
+        np.empty(len(users)),
+    )
     counts = np.bincount(split.train_pairs()[1], minlength=split.n_items + 1)
     ranges = list(split.ranges.values()) if split.target == "all" else [split.candidates]
     goal = torch.from_numpy(target)
@@ -43,12 +55,23 @@ def rank_table(queries: Tensor, items: Tensor, split: Split, *, system: str, see
         ranks[rows] = rank.cpu().numpy()
         order = np.argsort(np.argsort(-counts[first : last + 1], kind="stable"), kind="stable")
         place[rows] = order[target[rows] - first] / (last - first + 1)
-    return check_ranks(pd.DataFrame({
-        "system": system, "dataset": split.name, "direction": split.direction, "seed": seed,
-        "protocol": f"sampled-{negatives}" if negatives else "full", "user": users, "rank": ranks,
-        "candidates": candidates, "item_count": counts[target], "item_place": place,
-        "history": (split.train_end - split.ptr[:-1])[users],
-    }))
+    return check_ranks(
+        pd.DataFrame(
+            {
+                "system": system,
+                "dataset": split.name,
+                "direction": split.direction,
+                "seed": seed,
+                "protocol": f"sampled-{negatives}" if negatives else "full",
+                "user": users,
+                "rank": ranks,
+                "candidates": candidates,
+                "item_count": counts[target],
+                "item_place": place,
+                "history": (split.train_end - split.ptr[:-1])[users],
+            }
+        )
+    )
 
 
 def _distinct(ptr: Tensor, codes: Tensor, target: Tensor, first: int, last: int) -> np.ndarray:

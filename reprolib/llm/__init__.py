@@ -3,20 +3,20 @@
 Importing this package loads neither torch nor openai.
 """
 
+from reprolib.llm.answers import Store, violation_rate
 from reprolib.llm.backends import open_llm
 from reprolib.llm.complete import complete, complete_many, estimate
 from reprolib.llm.exchange import export_answers, export_batch, import_answers, import_batch
-from reprolib.llm.store import Store, violation_rate
 from reprolib.llm.task import Failure, LLMError, ReplayMiss, Task
-from reprolib.llm.tasks import TASKS, task_named
+from reprolib.llm.task_names import all_tasks, task_named
 
 __all__ = [
-    "TASKS",
     "Failure",
     "LLMError",
     "ReplayMiss",
     "Store",
     "Task",
+    "all_tasks",
     "complete",
     "complete_many",
     "estimate",

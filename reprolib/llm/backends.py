@@ -73,7 +73,9 @@ class LocalModel:
 
         model, tokenizer = self._load()
         prompt = _chat_text(tokenizer, messages)
-        ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=not tokenizer.chat_template)["input_ids"]
+        ids = tokenizer(
+            prompt, return_tensors="pt", add_special_tokens=not tokenizer.chat_template
+        )["input_ids"]
         room = getattr(model.config, "max_position_embeddings", None) or 10**9
         wanted = 1 if task.choices else task.max_tokens
         if ids.shape[1] + wanted > room:
@@ -149,7 +151,12 @@ def _generate(model, tokenizer, ids, task: Task, prompt: str) -> Reply:
             **sampling,
         )
     new = out[0, ids.shape[1] :]
-    return Reply(tokenizer.decode(new, skip_special_tokens=True), ids.shape[1], len(new), len(new) >= task.max_tokens)
+    return Reply(
+        tokenizer.decode(new, skip_special_tokens=True),
+        ids.shape[1],
+        len(new),
+        len(new) >= task.max_tokens,
+    )
 
 
 def _likelihood(model, tokenizer, ids, choices: tuple[str, ...]) -> Reply:

@@ -5,13 +5,19 @@ from pathlib import Path
 
 import click
 
-TASK = click.option("--task", required=True, help="Name of the task; `reprolib llm show --tasks` lists them.")
+TASK = click.option(
+    "--task", required=True, help="Name of the task; `reprolib llm show --tasks` lists them."
+)
 INPUTS = click.option("--inputs", required=True, type=click.Path(exists=True, dir_okay=False),
                       help="JSON lines, one input per line.")  # fmt: skip
 LLM = click.option("--llm", "spec", default="embedded", show_default=True,
                    help="embedded, openai:MODEL@BASE_URL, hf:MODEL or replay:FILE.jsonl")  # fmt: skip
-CACHE = click.option("--cache", type=click.Path(file_okay=False), help="Cache folder; default $REPROLIB_CACHE.")
-WORKERS = click.option("--workers", type=click.IntRange(1, 1024), help="Calls at a time; default 16 for a server.")
+CACHE = click.option(
+    "--cache", type=click.Path(file_okay=False), help="Cache folder; default $REPROLIB_CACHE."
+)
+WORKERS = click.option(
+    "--workers", type=click.IntRange(1, 1024), help="Calls at a time; default 16 for a server."
+)
 PRICE = click.option("--price", nargs=2, type=float, default=(0.0, 0.0), metavar="PROMPT ANSWER",
                      help="Price per million prompt and answer tokens.")  # fmt: skip
 
@@ -58,18 +64,27 @@ def estimate(task, inputs, spec, cache, price):
 @CACHE
 @WORKERS
 @click.option(
-    "--out", type=click.Path(dir_okay=False), help="File for the answers as JSON lines; default standard output."
+    "--out",
+    type=click.Path(dir_okay=False),
+    help="File for the answers as JSON lines; default standard output.",
 )
-@click.option("--reasks", default=2, show_default=True, help="How often a malformed answer is asked again.")
+@click.option(
+    "--reasks", default=2, show_default=True, help="How often a malformed answer is asked again."
+)
 def run(task, inputs, spec, cache, workers, out, reasks):
     """Answer every input; one line per input: the answer, or {"failure": why}. Run again to go on."""
     from reprolib.llm import complete_many, open_llm, task_named
 
     model = open_llm(spec, workers=workers, cache=cache)
-    answers = complete_many(task_named(task), _read(inputs), model, cache=cache, reasks=reasks, on_failure="return")
+    answers = complete_many(
+        task_named(task), _read(inputs), model, cache=cache, reasks=reasks, on_failure="return"
+    )
     with click.open_file(out or "-", "w", encoding="utf-8") as stream:
         for answer in answers:
-            stream.write((answer.model_dump_json() if answer else json.dumps({"failure": answer.reason})) + "\n")
+            stream.write(
+                (answer.model_dump_json() if answer else json.dumps({"failure": answer.reason}))
+                + "\n"
+            )
     failed = sum(not answer for answer in answers)
     if failed:
         raise click.ClickException(
@@ -82,7 +97,9 @@ def run(task, inputs, spec, cache, workers, out, reasks):
 @click.option("--task", help="Only this task; needed for --batch.")
 @click.option("--model", help="Only answers of this model.")
 @click.option(
-    "--batch", type=click.Path(exists=True, dir_okay=False), help="Inputs to ask elsewhere: write a batch file."
+    "--batch",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Inputs to ask elsewhere: write a batch file.",
 )
 @LLM
 @CACHE
@@ -91,24 +108,32 @@ def export(path, task, model, batch, spec, cache):
     from reprolib.llm import export_answers, export_batch, open_llm, task_named
 
     if not batch:
-        click.echo(f"{export_answers(path, cache=cache, task=task, model=model)} answers written to {path}")
+        click.echo(
+            f"{export_answers(path, cache=cache, task=task, model=model)} answers written to {path}"
+        )
         return
     if not task:
         raise click.UsageError("--batch needs --task")
-    files = export_batch(task_named(task), _read(batch), open_llm(spec, cache=cache), path, cache=cache)
+    files = export_batch(
+        task_named(task), _read(batch), open_llm(spec, cache=cache), path, cache=cache
+    )
     click.echo("\n".join(map(str, files)) or "every input has its answer already; nothing written")
 
 
 @llm.command("import")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False))
-@click.option("--batch", is_flag=True, help="The file holds results of a batch, not exported answers.")
+@click.option(
+    "--batch", is_flag=True, help="The file holds results of a batch, not exported answers."
+)
 @CACHE
 def import_(path, batch, cache):
     """Read answers, or with --batch the results of a batch file, into the cache. Every answer is checked."""
     from reprolib.llm import import_answers, import_batch
 
     report = (import_batch if batch else import_answers)(path, cache=cache)
-    click.echo(f"{report.kept} answers kept, {report.failed} failed their checks, {report.unusable} lines unusable")
+    click.echo(
+        f"{report.kept} answers kept, {report.failed} failed their checks, {report.unusable} lines unusable"
+    )
     for problem in report.problems:
         click.echo(f"  {problem}", err=True)
     if report.unusable or report.failed:
@@ -121,10 +146,10 @@ def import_(path, batch, cache):
 @PRICE
 def show(tasks, cache, price):
     """The ledger per task and model, and the inputs that still have no usable answer."""
-    from reprolib.llm import TASKS, Store
+    from reprolib.llm import Store, all_tasks
 
     if tasks:
-        for name, task in TASKS.items():
+        for name, task in all_tasks().items():
             click.echo(f"{name:31} v{task.version}  {task.about}")
         return
     with Store(cache) as store:
@@ -134,7 +159,10 @@ def show(tasks, cache, price):
             click.echo(f"{row['task']:31} {row['backend']}:{row['model']:24} {row['outcome']:9} {row['n']:>8} "
                        f"{tokens} tokens {row['seconds']:9.1f} s {paid:9.4f}")  # fmt: skip
         for failure in store.failures()[:20]:
-            click.echo(f"no answer: {failure['task']} {failure['input'][:120]}: {failure['reason']}", err=True)
+            click.echo(
+                f"no answer: {failure['task']} {failure['input'][:120]}: {failure['reason']}",
+                err=True,
+            )
 
 
 def _read(path: str) -> list[dict]:
@@ -145,5 +173,7 @@ def _read(path: str) -> list[dict]:
                 try:
                     rows.append(json.loads(line))
                 except ValueError as error:
-                    raise ValueError(f"{Path(path).name}, line {number}: is not JSON ({error})") from None
+                    raise ValueError(
+                        f"{Path(path).name}, line {number}: is not JSON ({error})"
+                    ) from None
     return rows

@@ -12,8 +12,18 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from tqdm.auto import tqdm
 
-from reprolib.llm.store import Store, digest
-from reprolib.llm.task import Failure, LLMError, Refused, ReplayMiss, Task, TransportError, Unusable, clip, read_answer
+from reprolib.llm.answers import Store, digest
+from reprolib.llm.task import (
+    Failure,
+    LLMError,
+    Refused,
+    ReplayMiss,
+    Task,
+    TransportError,
+    Unusable,
+    clip,
+    read_answer,
+)
 
 OUTCOMES = ("answered", "cached", "repaired", "reasked", "retried", "failed")  # of the ledger
 LONGEST_WAIT = 300.0  # seconds, whatever a server asks for
@@ -65,7 +75,9 @@ def complete_many(
     with Store(cache) as store:
         keys = [digest(task, llm, given) for given in inputs]
         outputs: dict[bytes, BaseModel | Failure] = _stored(task, llm, store, keys)
-        pending = {key: given for key, given in zip(keys, inputs, strict=True) if key not in outputs}
+        pending = {
+            key: given for key, given in zip(keys, inputs, strict=True) if key not in outputs
+        }
         _refuse_miss(task, llm, pending)
         store.spend(task, llm, "cached", len(outputs))
 
@@ -98,7 +110,9 @@ def read_inputs(task: Task, inputs: Iterable[BaseModel | dict]) -> list[BaseMode
     read = []
     for position, given in enumerate(inputs):
         try:
-            read.append(given if isinstance(given, task.input) else task.input.model_validate(given))
+            read.append(
+                given if isinstance(given, task.input) else task.input.model_validate(given)
+            )
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "input"
@@ -165,7 +179,9 @@ def _refuse_miss(task: Task, llm, pending: dict) -> None:
 
 def _ask_all(task: Task, pending: list, llm, reasks: int, keep: Callable, progress: bool) -> None:
     """Ask every pending (key, input); whatever happens, what was answered is kept."""
-    bar = tqdm(total=len(pending), desc=task.name, disable=not progress or len(pending) < 20, leave=False)
+    bar = tqdm(
+        total=len(pending), desc=task.name, disable=not progress or len(pending) < 20, leave=False
+    )
     with bar:
         if llm.workers == 1:
             _one_by_one(task, pending, llm, reasks, keep, bar)
@@ -210,7 +226,11 @@ def _together(task, pending, llm, reasks, keep, bar) -> None:
             future.cancel()
         pool.shutdown(wait=True)
         for future, (key, given) in running.items():
-            if not future.cancelled() and future.exception() is None and not future.result().unreachable:
+            if (
+                not future.cancelled()
+                and future.exception() is None
+                and not future.result().unreachable
+            ):
                 keep(key, given, future.result())
 
 
@@ -287,7 +307,9 @@ def _keep(store: Store, task: Task, llm, key: bytes, given: BaseModel, asked: As
         store.keep_failure(key, task, llm, given, asked.failure)
     else:
         store.keep(key, task, llm, given, asked.answer.model_dump_json())
-    outcome = "failed" if asked.failure is not None else "repaired" if asked.repaired else "answered"
+    outcome = (
+        "failed" if asked.failure is not None else "repaired" if asked.repaired else "answered"
+    )
     store.spend(task, llm, outcome, 1, asked.prompt_tokens, asked.completion_tokens, asked.seconds)
     store.spend(task, llm, "reasked", asked.reasks)
     store.spend(task, llm, "retried", asked.retries)

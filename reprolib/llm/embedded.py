@@ -68,7 +68,11 @@ class Annotator:
     def polarity(self, texts) -> np.ndarray:
         """Pleased minus displeased, about -0.5 to 0.5, one number per text."""
         both = self.similarity(texts, PLEASED + DISPLEASED)
-        return both[:, : len(PLEASED)].max(1) - both[:, len(PLEASED) :].max(1) if len(both) else np.zeros(0)
+        return (
+            both[:, : len(PLEASED)].max(1) - both[:, len(PLEASED) :].max(1)
+            if len(both)
+            else np.zeros(0)
+        )
 
     def _encode(self, texts: list[str]) -> np.ndarray:
         from reprolib.text import encode
@@ -154,4 +158,10 @@ def clusters(vectors: np.ndarray, least: int, most: int) -> np.ndarray:
 def listed(parts) -> str:
     """ "a", "a and b", "a, b and c"."""
     parts = list(parts)
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+    return (
+        parts[0]
+        if len(parts) == 1
+        else ", ".join(parts[:-1]) + " and " + parts[-1]
+        if parts
+        else ""
+    )

@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from reprolib.data.corpus import DataError
+from reprolib.llm.answers import Store, digest
 from reprolib.llm.complete import read_inputs
 from reprolib.llm.openai_api import OpenAIChat, read_completion
-from reprolib.llm.store import Store, digest
 from reprolib.llm.task import Failure, LLMError, Task, Unusable, read_answer
 
 BATCH_LIMIT = 50_000  # requests a provider takes in one file
@@ -46,11 +46,19 @@ class Named:
 
 
 def export_answers(
-    path: str | Path, *, cache: str | Path | None = None, task: str | None = None, model: str | None = None
+    path: str | Path,
+    *,
+    cache: str | Path | None = None,
+    task: str | None = None,
+    model: str | None = None,
 ) -> int:
     """Write the stored answers (of one task, of one model) as JSON lines that `replay:` and the import read."""
     with Store(cache) as store, _writing(path) as stream:
-        return sum(1 for row in store.rows(task, model) if stream.write(json.dumps(row, ensure_ascii=False) + "\n"))
+        return sum(
+            1
+            for row in store.rows(task, model)
+            if stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        )
 
 
 def import_answers(path: str | Path, *, cache: str | Path | None = None) -> Imported:
@@ -149,7 +157,7 @@ def import_batch(path: str | Path, *, cache: str | Path | None = None) -> Import
 
 
 def _import_result(store: Store, line: str, report: Imported) -> None:
-    from reprolib.llm.tasks import task_named
+    from reprolib.llm.task_names import task_named
 
     result = json.loads(line)
     try:
@@ -192,7 +200,7 @@ def _import_result(store: Store, line: str, report: Imported) -> None:
 
 def _recorded_line(line: str):
     """(task, back end, input, output) of one exported line; raises ValueError with a sentence."""
-    from reprolib.llm.tasks import task_named
+    from reprolib.llm.task_names import task_named
 
     try:
         row = json.loads(line)
@@ -202,7 +210,10 @@ def _recorded_line(line: str):
                 f"was recorded with version {row['version']} of {task.name}, this is version {task.version}; "
                 "record it again"
             )
-        given, output = task.input.model_validate(row["input"]), task.output.model_validate(row["answer"])
+        given, output = (
+            task.input.model_validate(row["input"]),
+            task.output.model_validate(row["answer"]),
+        )
         return task, Named(row["backend"], row["model"]), given, output
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -210,7 +221,9 @@ def _recorded_line(line: str):
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON ({error.msg})") from None
     except (KeyError, TypeError):
-        raise ValueError("lacks one of the keys task, version, backend, model, input, answer") from None
+        raise ValueError(
+            "lacks one of the keys task, version, backend, model, input, answer"
+        ) from None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -221,7 +234,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); give a file of JSON lines") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); give a file of JSON lines"
+        ) from None
 
 
 def _writing(path: str | Path):

@@ -3,12 +3,16 @@
 import polars as pl
 
 from reprolib.data.corpus import Corpus
-from reprolib.llm.tasks.common import Event, Item
+from reprolib.llm.items import Event, Item
 
 
 def items_of(corpus: Corpus, domain: str | None = None) -> dict[str, Item]:
     """Items by id, of one domain or of all (an id that stands in two domains keeps the last)."""
-    frame = corpus.items if domain is None else corpus.items.filter(pl.col("domain").cast(pl.String) == domain)
+    frame = (
+        corpus.items
+        if domain is None
+        else corpus.items.filter(pl.col("domain").cast(pl.String) == domain)
+    )
     return {
         row["item"]: Item(title=row["title"] or row["item"], creator=row["creator"] or "",
                           categories=tuple(row["categories"] or ()), description=row["description"] or "")
@@ -16,10 +20,14 @@ def items_of(corpus: Corpus, domain: str | None = None) -> dict[str, Item]:
     }  # fmt: skip
 
 
-def events_of(interactions: pl.DataFrame, items: dict[str, Item], most: int = 50) -> dict[str, tuple[Event, ...]]:
+def events_of(
+    interactions: pl.DataFrame, items: dict[str, Item], most: int = 50
+) -> dict[str, tuple[Event, ...]]:
     """Each user's latest `most` events, the latest last, with the items' titles and creators."""
     told: dict[str, list[Event]] = {}
-    frame = interactions.cast({"user": pl.String, "item": pl.String}).sort("timestamp", maintain_order=True)
+    frame = interactions.cast({"user": pl.String, "item": pl.String}).sort(
+        "timestamp", maintain_order=True
+    )
     for user, item, rating, review in frame.select("user", "item", "rating", "review").iter_rows():
         known = items.get(item)
         event = Event(title=known.title if known else item, creator=known.creator if known else "",

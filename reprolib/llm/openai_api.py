@@ -10,7 +10,11 @@ from urllib.parse import urlsplit
 
 from reprolib.llm.task import LLMError, Refused, Reply, Task, TransportError, choice_json
 
-FORMATS = ("json_schema", "json_object", "text")  # tried in this order; a server that refuses one gets the next
+FORMATS = (
+    "json_schema",
+    "json_object",
+    "text",
+)  # tried in this order; a server that refuses one gets the next
 HARMLESS_KEY = "none"  # servers without a key still want a header
 
 
@@ -31,12 +35,19 @@ class OpenAIChat:
         backoff: float = 1.0,
     ):
         if not model:
-            raise ValueError("openai back end: no model; write openai:MODEL or openai:MODEL@http://host:port/v1")
+            raise ValueError(
+                "openai back end: no model; write openai:MODEL or openai:MODEL@http://host:port/v1"
+            )
         if base_url:
             _refuse_secret(base_url)
         self.model, self.base_url, self.key_env = model, base_url, key_env
         self.workers, self.timeout, self.retries, self.backoff = workers, timeout, retries, backoff
-        self._format, self._limit_name, self._lock, self._made = 0, "max_tokens", threading.Lock(), None
+        self._format, self._limit_name, self._lock, self._made = (
+            0,
+            "max_tokens",
+            threading.Lock(),
+            None,
+        )
 
     @property
     def label(self) -> str:
@@ -60,7 +71,9 @@ class OpenAIChat:
             problem = TransportError(self._clean(f"connection failed ({_cause(error)})"))
         except (openai.APIError, ValueError, TypeError, AttributeError, LookupError) as error:
             problem = TransportError(
-                self._clean(f"the server's reply is not the OpenAI protocol ({type(error).__name__})")
+                self._clean(
+                    f"the server's reply is not the OpenAI protocol ({type(error).__name__})"
+                )
             )
         raise problem  # outside the except block: the original carries the request, and with it the key
 
@@ -76,7 +89,10 @@ class OpenAIChat:
             body |= {"logprobs": True, "top_logprobs": 20}
         elif task.parse is None and form == "json_schema":
             name = re.sub(r"\W", "_", task.name)
-            body["response_format"] = {"type": form, "json_schema": {"name": name, "schema": task.schema}}
+            body["response_format"] = {
+                "type": form,
+                "json_schema": {"name": name, "schema": task.schema},
+            }
         elif task.parse is None and form == "json_object":
             body["response_format"] = {"type": form}
         return body
@@ -97,13 +113,17 @@ class OpenAIChat:
                 if task.choices or task.parse or form == len(FORMATS) - 1:
                     raise
                 continue
-            self._format = max(self._format, form) if not (task.choices or task.parse) else self._format
+            self._format = (
+                max(self._format, form) if not (task.choices or task.parse) else self._format
+            )
             return self._reply(answer.model_dump(), task)
         raise AssertionError("unreachable")
 
     def _reply(self, answer: dict, task: Task) -> Reply:
         reply = read_completion(answer, task)
-        return Reply(self._clean(reply.text), reply.prompt_tokens, reply.completion_tokens, reply.cut)
+        return Reply(
+            self._clean(reply.text), reply.prompt_tokens, reply.completion_tokens, reply.cut
+        )
 
     def _client(self):
         with self._lock:
@@ -111,7 +131,9 @@ class OpenAIChat:
                 try:
                     import openai
                 except ImportError:
-                    raise LLMError('the package openai is not installed; pip install "reprolib[llm]"') from None
+                    raise LLMError(
+                        'the package openai is not installed; pip install "reprolib[llm]"'
+                    ) from None
                 self._made = openai.OpenAI(
                     api_key=self._key(),
                     base_url=self.base_url or "https://api.openai.com/v1",
@@ -136,9 +158,13 @@ class OpenAIChat:
                 f"{self.label}: the server refuses the key ({status}); set {self.key_env} in the environment"
             )
         if status in (404, 405):
-            return LLMError(f"{self.label}: the server knows no such model or address ({status}: {said})")
+            return LLMError(
+                f"{self.label}: the server knows no such model or address ({status}: {said})"
+            )
         if status in (408, 409, 429) or status >= 500:
-            return TransportError(f"the server answered {status} ({said})", _retry_after(error.response.headers))
+            return TransportError(
+                f"the server answered {status} ({said})", _retry_after(error.response.headers)
+            )
         return Refused(f"the server refuses this input ({status}: {said})")
 
 
@@ -150,8 +176,12 @@ def read_completion(answer: dict, task: Task) -> Reply:
     if task.choices:
         top = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs")
         if not top:
-            raise LLMError("the server returns no log-probabilities; use a back end that does (vLLM, OpenAI, hf:...)")
-        return Reply(choice_json(task.choices, {t["token"]: math.exp(t["logprob"]) for t in top}), *tokens)
+            raise LLMError(
+                "the server returns no log-probabilities; use a back end that does (vLLM, OpenAI, hf:...)"
+            )
+        return Reply(
+            choice_json(task.choices, {t["token"]: math.exp(t["logprob"]) for t in top}), *tokens
+        )
     text = choice["message"].get("content") or ""
     return Reply(text, *tokens, cut=choice.get("finish_reason") == "length")
 
@@ -159,9 +189,13 @@ def read_completion(answer: dict, task: Task) -> Reply:
 def _refuse_secret(base_url: str) -> None:
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("openai back end: the address is no http(s) URL; write openai:MODEL@http://host:port/v1")
+        raise ValueError(
+            "openai back end: the address is no http(s) URL; write openai:MODEL@http://host:port/v1"
+        )
     if parts.username or parts.password or parts.query:
-        raise ValueError("openai back end: the address holds a user, password or query; put keys in the environment")
+        raise ValueError(
+            "openai back end: the address holds a user, password or query; put keys in the environment"
+        )
 
 
 def _retry_after(headers) -> float | None:
@@ -178,7 +212,9 @@ def _retry_after(headers) -> float | None:
 
 def _said(error) -> str:
     body = error.body if isinstance(error.body, dict) else {}
-    return " ".join(str(body.get("message") or body.get("detail") or "no reason given").split())[:300]
+    return " ".join(str(body.get("message") or body.get("detail") or "no reason given").split())[
+        :300
+    ]
 
 
 def _cause(error) -> str:

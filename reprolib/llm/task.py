@@ -75,12 +75,16 @@ class Task:
     def fingerprint(self) -> str:
         """Everything of the task, beside the prompt, that determines an answer."""
         return json.dumps(
-            [self.name, self.version, self.schema, self.temperature, self.max_tokens, self.choices], sort_keys=True
+            [self.name, self.version, self.schema, self.temperature, self.max_tokens, self.choices],
+            sort_keys=True,
         )
 
     def messages(self, given: BaseModel) -> list[dict[str, str]]:
         """The conversation that asks for one answer."""
-        return [{"role": "system", "content": self.system}, {"role": "user", "content": self.prompt(given)}]
+        return [
+            {"role": "system", "content": self.system},
+            {"role": "user", "content": self.prompt(given)},
+        ]
 
 
 @dataclass(frozen=True)
@@ -137,12 +141,19 @@ def read_answer(task: Task, given: BaseModel, reply: Reply) -> BaseModel:
     try:
         data = task.parse(given, reply.text) if task.parse else parse_json(reply.text)
     except Unusable as problem:
-        cut = f"the answer was cut off after {reply.completion_tokens} tokens, write less; " if reply.cut else ""
+        cut = (
+            f"the answer was cut off after {reply.completion_tokens} tokens, write less; "
+            if reply.cut
+            else ""
+        )
         raise Unusable(f"{cut}{problem}") from None
     try:
         return task.output.model_validate(data)
     except ValidationError as error:
-        parts = [f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors(include_url=False)[:3]]
+        parts = [
+            f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}"
+            for e in error.errors(include_url=False)[:3]
+        ]
         raise Unusable("; ".join(parts)) from None
 
 
@@ -163,7 +174,10 @@ def choice_json(choices: tuple[str, ...], share: dict[str, float]) -> str:
     """{"log_probs": {choice: log p}} as JSON; spellings that differ in case or spaces are summed."""
     floor = 1e-10  # a choice outside the tokens that the server shows
     plain = {choice: choice.strip().casefold() for choice in choices}
-    mass = {c: sum(p for token, p in share.items() if token.strip().casefold() == plain[c]) for c in choices}
+    mass = {
+        c: sum(p for token, p in share.items() if token.strip().casefold() == plain[c])
+        for c in choices
+    }
     return json.dumps({"log_probs": {c: math.log(max(p, floor)) for c, p in mass.items()}})
 
 

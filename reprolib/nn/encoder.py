@@ -24,7 +24,9 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
     L = q.shape[2]
     future = torch.ones(L, L, dtype=torch.bool).triu_(1)
-    weight = (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).masked_fill(future, -torch.inf).softmax(-1)
+    weight = (
+        (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).masked_fill(future, -torch.inf).softmax(-1)
+    )
     return dropout(weight, p) @ v
 
 
@@ -41,7 +43,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         B, L, D = x.shape
         p = self.dropout if self.training else 0.0
-        q, k, v = self.qkv(self.norm_attention(x)).view(B, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.qkv(self.norm_attention(x)).view(B, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        )
         y = causal_attention(q, k, v, p)  # (B, heads, L, D / heads)
         x = x + dropout(self.out(y.transpose(1, 2).reshape(B, L, D)), p)
         h = dropout(F.relu(self.inner(self.norm_mlp(x))), p)
@@ -55,7 +59,9 @@ class CausalEncoder(nn.Module):
     row's last event: `age` (B, L), 0 = latest, at most length - 1.
     """
 
-    def __init__(self, dim: int, length: int, blocks: int = 2, heads: int = 1, dropout: float = 0.2):
+    def __init__(
+        self, dim: int, length: int, blocks: int = 2, heads: int = 1, dropout: float = 0.2
+    ):
         super().__init__()
         self.position = nn.Embedding(length, dim)
         self.blocks = nn.Sequential(*(Block(dim, heads, dropout) for _ in range(blocks)))

@@ -5,4 +5,14 @@ from reprolib.report.plots import bars, curves
 from reprolib.report.provenance import provenance, write_index
 from reprolib.report.tables import save_table
 
-__all__ = ["PALETTE", "bars", "curves", "panels", "provenance", "save_figure", "save_table", "style_of", "write_index"]
+__all__ = [
+    "PALETTE",
+    "bars",
+    "curves",
+    "panels",
+    "provenance",
+    "save_figure",
+    "save_table",
+    "style_of",
+    "write_index",
+]

@@ -7,13 +7,26 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from reprolib.check import root_folder
+from reprolib import catalogue
 from reprolib.evaluate.metrics import parse
-from reprolib.systems import nearest
+from reprolib.project import root_folder
+from reprolib.runs.systems import nearest
 
-PAPERS = ("SemaCDR", "PERSONA4REC", "SPHERE", "LLM-EDT", "Persona-KG")
-COSTS = ("parameters", "train_seconds", "seconds", "coverage@10", "llm_calls", "latency_ms", "memory_gb")
-GROUPS = {"item_group": ("cold", "warm"), "popularity": ("head", "tail"), "history_group": ("short", "long")}
+PAPERS = tuple(paper.name for paper in catalogue.PAPERS)
+COSTS = (
+    "parameters",
+    "train_seconds",
+    "seconds",
+    "coverage@10",
+    "llm_calls",
+    "latency_ms",
+    "memory_gb",
+)
+GROUPS = {
+    "item_group": ("cold", "warm"),
+    "popularity": ("head", "tail"),
+    "history_group": ("short", "long"),
+}
 
 
 class Claim(BaseModel):
@@ -53,7 +66,9 @@ class Ranked(Claim):
     def plain_directions(cls, directions):
         for direction in directions:
             if not re.fullmatch(r"[a-z0-9]+(->[a-z0-9]+)?", direction):
-                raise ValueError(f"{direction!r} is no direction; write source->target or one domain, in lower case")
+                raise ValueError(
+                    f"{direction!r} is no direction; write source->target or one domain, in lower case"
+                )
         return directions
 
 
@@ -107,11 +122,17 @@ class Peak(Ranked):
     @model_validator(mode="after")
     def best_is_a_setting(self):
         if self.best not in self.settings:
-            raise ValueError(f"best {self.best!r} is none of the settings {', '.join(self.settings)}")
+            raise ValueError(
+                f"best {self.best!r} is none of the settings {', '.join(self.settings)}"
+            )
         return self
 
     def pairs(self):
-        return [(self.settings[self.best], name) for value, name in self.settings.items() if value != self.best]
+        return [
+            (self.settings[self.best], name)
+            for value, name in self.settings.items()
+            if value != self.best
+        ]
 
 
 class Order(Ranked):
@@ -159,7 +180,9 @@ class LargerGain(Ranked):
     def groups_exist(self):
         for name in (self.larger, self.smaller):
             if self.group != "direction" and name not in GROUPS[self.group]:
-                raise ValueError(f"{name!r} is no {self.group}; there are {', '.join(GROUPS[self.group])}")
+                raise ValueError(
+                    f"{name!r} is no {self.group}; there are {', '.join(GROUPS[self.group])}"
+                )
         return self
 
     def pairs(self):
@@ -193,8 +216,17 @@ class Untestable(Claim):
     reason: str = Field(min_length=10)
 
 
-KINDS = {"beats": Beats, "comparable": Comparable, "hurts_most": HurtsMost, "peak": Peak, "order": Order,
-         "monotone": Monotone, "larger_gain": LargerGain, "below": Below, "untestable": Untestable}
+KINDS = {
+    "beats": Beats,
+    "comparable": Comparable,
+    "hurts_most": HurtsMost,
+    "peak": Peak,
+    "order": Order,
+    "monotone": Monotone,
+    "larger_gain": LargerGain,
+    "below": Below,
+    "untestable": Untestable,
+}
 
 
 def load_claims(path: str | Path | None = None) -> list[Claim]:
@@ -233,7 +265,9 @@ def _claim(file: str, place: int, entry) -> Claim:
         if first["type"] == "extra_forbidden":
             hint = nearest(key, KINDS[kind].model_fields)
             raise ValueError(f"{file}, {name}: {key} is no key of {kind}{hint}") from None
-        raise ValueError(f"{file}, {name}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise ValueError(
+            f"{file}, {name}: {key}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def is_variant(name: str) -> bool:

@@ -9,16 +9,43 @@ from reprolib.report.provenance import footnote, record
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 MARKERS, DASHES = "osD^vPX*", ("-", "--", "-.", ":")
-SYSTEM_ORDER = ("SASRec", "SemaCDR", "PERSONA4REC", "SPHERE", "BPR-MF", "SASRec-SSM", "Popularity", "LLM-EDT",
-                "Tri-CDR", "C2DSR", "TJAPL", "SASRec-both", "BPR-MF-both", "LightGCN", "pi-Net", "MGCL",
-                "CL4SRec", "CD-SASRec", "NCF", "SVD++", "GRU4Rec", "BERT4Rec", "Persona-KG", "LLM4CDSR")
+SYSTEM_ORDER = (
+    "SASRec",
+    "SemaCDR",
+    "PERSONA4REC",
+    "SPHERE",
+    "BPR-MF",
+    "SASRec-SSM",
+    "Popularity",
+    "LLM-EDT",
+    "Tri-CDR",
+    "C2DSR",
+    "TJAPL",
+    "SASRec-both",
+    "BPR-MF-both",
+    "LightGCN",
+    "pi-Net",
+    "MGCL",
+    "CL4SRec",
+    "CD-SASRec",
+    "NCF",
+    "SVD++",
+    "GRU4Rec",
+    "BERT4Rec",
+    "Persona-KG",
+    "LLM4CDSR",
+)
 GREY = "#7F7F7F"
 
 
 def style_of(system: str, place: int = 0) -> dict[str, str]:
     """Colour, marker and dash of a system: the same in every figure, distinct in grey. Other names go by `place`."""
     place = SYSTEM_ORDER.index(system) if system in SYSTEM_ORDER else place
-    return {"color": PALETTE[place % 8], "marker": MARKERS[place % 8], "linestyle": DASHES[place // 8 % 4]}
+    return {
+        "color": PALETTE[place % 8],
+        "marker": MARKERS[place % 8],
+        "linestyle": DASHES[place // 8 % 4],
+    }
 
 
 @functools.cache
@@ -26,12 +53,25 @@ def use_style() -> None:
     """Set the suite's matplotlib style once per process."""
     import matplotlib as mpl
 
-    mpl.rcParams.update({
-        "figure.figsize": (6.4, 3.8), "figure.dpi": 110, "savefig.dpi": 110, "figure.constrained_layout.use": True,
-        "axes.prop_cycle": mpl.cycler(color=PALETTE), "axes.grid": True, "axes.axisbelow": True,
-        "axes.spines.top": False, "axes.spines.right": False, "grid.color": "#DDDDDD", "font.size": 10,
-        "axes.titlesize": 10, "legend.frameon": False, "svg.hashsalt": "reprolib", "svg.fonttype": "none",
-    })
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.8),
+            "figure.dpi": 110,
+            "savefig.dpi": 110,
+            "figure.constrained_layout.use": True,
+            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "grid.color": "#DDDDDD",
+            "font.size": 10,
+            "axes.titlesize": 10,
+            "legend.frameon": False,
+            "svg.hashsalt": "reprolib",
+            "svg.fonttype": "none",
+        }
+    )
 
 
 def panels(columns: int = 1, rows: int = 1, *, width: float = 6.4, height: float = 3.8, **shared):

@@ -9,32 +9,52 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from reprolib.catalogue import PARTS
+
 PACKAGES = ("reprolib", "numpy", "pandas", "polars", "torch", "transformers", "matplotlib")
-PARTS = ("data", "protocol", "language", "sphere", "semacdr", "persona_kg", "persona4rec", "llm_edt", "scorecard")
 _STARTED = time.monotonic()
 
 
-def provenance(*, profile: str, dataset: str, digest: str = "", annotator: str = "none", encoder: str = "none",
-               seeds: tuple[int, ...] | list[int] = (), users: int = 0) -> dict:
+def provenance(
+    *,
+    profile: str,
+    dataset: str,
+    digest: str = "",
+    annotator: str = "none",
+    encoder: str = "none",
+    seeds: tuple[int, ...] | list[int] = (),
+    users: int = 0,
+) -> dict:
     """What stands under every table and figure.
 
     dataset, digest  the data set's name and the digest of the prepared data (`Split.digest`)
     annotator        who wrote the LLM texts ("none" where no text was written)
     seeds, users     the seeds that were run and the number of users that were ranked or counted
     """
-    return {"profile": profile, "dataset": dataset, "digest": digest, "annotator": annotator, "encoder": encoder,
-            "seeds": [int(s) for s in seeds], "users": int(users)}
+    return {
+        "profile": profile,
+        "dataset": dataset,
+        "digest": digest,
+        "annotator": annotator,
+        "encoder": encoder,
+        "seeds": [int(s) for s in seeds],
+        "users": int(users),
+    }
 
 
 def footnote(about: dict) -> str:
     """The one-line origin shown under a table. Raises ValueError where `about` does not come from `provenance`."""
     missing = {"profile", "dataset", "annotator", "encoder", "seeds", "users"} - about.keys()
     if missing:
-        raise ValueError(f"`about` lacks {', '.join(sorted(missing))}; build it with provenance(...)")
+        raise ValueError(
+            f"`about` lacks {', '.join(sorted(missing))}; build it with provenance(...)"
+        )
     seeds = ", ".join(map(str, about["seeds"])) or "none"
     users = f"{about['users']:,}" if about["users"] else "not applicable"
-    return (f"Profile {about['profile']}; data {about['dataset']}; annotator {about['annotator']}; "
-            f"encoder {about['encoder']}; users {users}; seeds {seeds}.")
+    return (
+        f"Profile {about['profile']}; data {about['dataset']}; annotator {about['annotator']}; "
+        f"encoder {about['encoder']}; users {users}; seeds {seeds}."
+    )
 
 
 @functools.cache
@@ -53,10 +73,14 @@ def _commit() -> str:
     """Commit of the code that is running, with "+" when files of the package differ from it; "" outside git."""
     here = Path(__file__).parent
     try:
-        head = subprocess.run(["git", "-C", here, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+        head = subprocess.run(
+            ["git", "-C", here, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True
+        )
         if head.returncode:
             return ""
-        dirty = subprocess.run(["git", "-C", here, "status", "--porcelain", "--", here.parent], capture_output=True)
+        dirty = subprocess.run(
+            ["git", "-C", here, "status", "--porcelain", "--", here.parent], capture_output=True
+        )
     except OSError:
         return ""
     return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
@@ -67,17 +91,25 @@ def record(root: Path, name: str, caption: str, about: dict, files: list[Path]) 
     manifest = root / Path(name).parent / "manifest.jsonl"
     lines = {line["name"]: line for line in read_manifest(manifest)}
     lines[name] = {
-        "name": name, "caption": caption, **about,
+        "name": name,
+        "caption": caption,
+        **about,
         "files": {f.name: hashlib.sha256(f.read_bytes()).hexdigest()[:16] for f in files},
-        "versions": _versions(), "commit": _commit(), "seconds": round(time.monotonic() - _STARTED, 1),
+        "versions": _versions(),
+        "commit": _commit(),
+        "seconds": round(time.monotonic() - _STARTED, 1),
     }
-    write_atomically(manifest, "".join(json.dumps(lines[k], ensure_ascii=False) + "\n" for k in sorted(lines)))
+    write_atomically(
+        manifest, "".join(json.dumps(lines[k], ensure_ascii=False) + "\n" for k in sorted(lines))
+    )
     write_index(root)
 
 
 def read_manifest(path: Path) -> list[dict]:
     """The lines of one manifest; an empty list where it does not exist yet."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    return (
+        [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    )
 
 
 def write_index(root: str | Path) -> Path:
@@ -87,8 +119,10 @@ def write_index(root: str | Path) -> Path:
     profile = entries[0]["profile"] if entries else root.name
     page = [f"# Tables and figures, profile `{profile}`\n"]
     if profile in ("smoke", "quick"):
-        page.append("Made on the miniature world, a synthetic data set (docs/miniature-world.md): "
-                    "these are not the papers' numbers.\n")
+        page.append(
+            "Made on the miniature world, a synthetic data set (docs/miniature-world.md): "
+            "these are not the papers' numbers.\n"
+        )
     for part in PARTS:
         lines = [e for e in entries if e["name"].startswith(part + "/")]
         if lines:

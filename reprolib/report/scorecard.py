@@ -12,24 +12,55 @@ from reprolib.report.verdicts import NOT, OPEN, REPRODUCED, UNTESTABLE, plain
 
 METRICS = ("NDCG@10", "HR@10", "MRR")
 COLOURS = {REPRODUCED: "#009E73", NOT: "#D55E00", OPEN: "#7F7F7F"}
-FILLS = {"-": "full", "--": "none", "-.": "left", ":": "bottom"}  # a point has no dashes to tell two systems apart
+FILLS = {
+    "-": "full",
+    "--": "none",
+    "-.": "left",
+    ":": "bottom",
+}  # a point has no dashes to tell two systems apart
 SHORTEST = 0.01  # seconds; what trains in no time stands here on a logarithmic axis
 
 
 def claims_table(verdicts: pd.DataFrame, paper: str | None = None) -> pd.DataFrame:
     """The rows of `judge` for reading: one interval per number, p as text, the miniature world named in the verdict."""
     rows = verdicts[verdicts["paper"] == paper] if paper else verdicts
-    named = [v + ", on the miniature world" * made for v, made in zip(rows["verdict"], _synthetic(rows), strict=True)]
-    interval = [_interval(low, high) for low, high in zip(rows["relative low"], rows["relative high"], strict=True)]
-    return pd.DataFrame({
-        "paper": rows["paper"], "id": rows["id"], "claim": rows["claim"], "place": rows["place"],
-        "raised by": rows["origin"], "verdict": named,
-        "effect": rows["effect"], "effect ±": rows["effect ±"], "relative %": rows["relative %"].round(1),
-        "95 % of it": interval, "d_z": rows["d_z"].round(3),
-        "p (Holm)": [f"{p:.2g}" if np.isfinite(p) else None for p in rows["p"].astype(float)],
-        "decided by": rows["decided by"], "data": rows["data"], "scope": rows["scope"], "annotator": rows["annotator"],
-        "users": [_whole(n) for n in rows["users"]], "seeds": [_whole(n) for n in rows["seeds"]], "why": rows["why"],
-    }).astype({"users": object, "seeds": object}).reset_index(drop=True)
+    named = [
+        v + ", on the miniature world" * made
+        for v, made in zip(rows["verdict"], _synthetic(rows), strict=True)
+    ]
+    interval = [
+        _interval(low, high)
+        for low, high in zip(rows["relative low"], rows["relative high"], strict=True)
+    ]
+    return (
+        pd.DataFrame(
+            {
+                "paper": rows["paper"],
+                "id": rows["id"],
+                "claim": rows["claim"],
+                "place": rows["place"],
+                "raised by": rows["origin"],
+                "verdict": named,
+                "effect": rows["effect"],
+                "effect ±": rows["effect ±"],
+                "relative %": rows["relative %"].round(1),
+                "95 % of it": interval,
+                "d_z": rows["d_z"].round(3),
+                "p (Holm)": [
+                    f"{p:.2g}" if np.isfinite(p) else None for p in rows["p"].astype(float)
+                ],
+                "decided by": rows["decided by"],
+                "data": rows["data"],
+                "scope": rows["scope"],
+                "annotator": rows["annotator"],
+                "users": [_whole(n) for n in rows["users"]],
+                "seeds": [_whole(n) for n in rows["seeds"]],
+                "why": rows["why"],
+            }
+        )
+        .astype({"users": object, "seeds": object})
+        .reset_index(drop=True)
+    )
 
 
 def verdict_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -46,8 +77,16 @@ def leaderboard(ranks: pd.DataFrame, dataset: str, direction: str) -> pd.DataFra
     A dagger marks a paper's system that beats the best baseline (paired t-test, Holm over the papers' systems).
     """
     part = _on(ranks, dataset, direction)
-    part = part[part["system"].isin([name for name in part["system"].unique() if not is_variant(name)])]
-    columns = ["system", *(c for m in METRICS for c in (m, f"{m} ±")), "NDCG@10 †", "users", "seeds"]
+    part = part[
+        part["system"].isin([name for name in part["system"].unique() if not is_variant(name)])
+    ]
+    columns = [
+        "system",
+        *(c for m in METRICS for c in (m, f"{m} ±")),
+        "NDCG@10 †",
+        "users",
+        "seeds",
+    ]
     if part.empty:
         return pd.DataFrame(columns=columns)
     table = summarise(part, list(METRICS)).sort_values("NDCG@10", ascending=False)
@@ -57,9 +96,14 @@ def leaderboard(ranks: pd.DataFrame, dataset: str, direction: str) -> pd.DataFra
     if own and baselines:
         values = user_values(part[part["system"].isin([*own, baselines[0]])], "NDCG@10")
         tests = [compare(values, name, baselines[0], bootstraps=0) for name in own]
-        better = {name for name, test, p in zip(own, tests, holm([t["p_t"] for t in tests]), strict=True)
-                  if p < 0.05 and test["difference"] > 0}
-    return table.assign(**{"NDCG@10 †": table["system"].isin(better)})[columns].reset_index(drop=True)
+        better = {
+            name
+            for name, test, p in zip(own, tests, holm([t["p_t"] for t in tests]), strict=True)
+            if p < 0.05 and test["difference"] > 0
+        }
+    return table.assign(**{"NDCG@10 †": table["system"].isin(better)})[columns].reset_index(
+        drop=True
+    )
 
 
 def cost_table(cost: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame:
@@ -71,9 +115,18 @@ def cost_table(cost: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame
         return pd.DataFrame(columns=columns)
     calls = part["llm_calls"] if "llm_calls" in part else pd.Series(np.nan, part.index)
     part = part.assign(calls=calls.where(part["llm"], 0.0))
-    table = part.groupby("system", sort=False).agg(
-        seconds=("train_seconds", "mean"), parameters=("parameters", "mean"), calls=("calls", "mean"),
-        coverage=("coverage@10", "mean"), runs=("seed", "size")).sort_values("seconds").reset_index()
+    table = (
+        part.groupby("system", sort=False)
+        .agg(
+            seconds=("train_seconds", "mean"),
+            parameters=("parameters", "mean"),
+            calls=("calls", "mean"),
+            coverage=("coverage@10", "mean"),
+            runs=("seed", "size"),
+        )
+        .sort_values("seconds")
+        .reset_index()
+    )
     table[["parameters", "calls"]] = table[["parameters", "calls"]].map(_whole).astype(object)
     return table.set_axis(columns, axis=1)
 
@@ -83,22 +136,46 @@ def beside(ranks: pd.DataFrame, metrics: tuple[str, ...] = ("NDCG@10", "HR@10"))
 
     Sampled protocols are the exact expectation from our full ranks. Kendall's tau compares the orders of the systems.
     """
-    columns = ["paper", "data", "direction", "protocol", "metric", "system", "published", "published ±", "measured",
-               "measured ±", "Kendall's tau", "systems", "what differs"]
+    columns = [
+        "paper",
+        "data",
+        "direction",
+        "protocol",
+        "metric",
+        "system",
+        "published",
+        "published ±",
+        "measured",
+        "measured ±",
+        "Kendall's tau",
+        "systems",
+        "what differs",
+    ]
     tables = []
     for same in published("same_data").to_dict("records"):
         theirs = published(same["file"])
         theirs = theirs[(theirs["dataset"] == same["dataset"]) & theirs["metric"].isin(metrics)]
         theirs = theirs[theirs["protocol"].str.fullmatch(r"full|sampled-\d+", na=False)]
         theirs = theirs.drop_duplicates(["direction", "system", "metric"])
-        for (direction, protocol, metric), rows in theirs.groupby(["direction", "protocol", "metric"], sort=False):
+        for (direction, protocol, metric), rows in theirs.groupby(
+            ["direction", "protocol", "metric"], sort=False
+        ):
             ours = _on(ranks, same["ours"], direction)
             if len(ours):
                 table = _beside(rows, ours, metric, protocol)
-                key = {"paper": same["paper"], "data": same["ours"], "direction": direction, "protocol": protocol}
-                tables.append(table.assign(**key, metric=metric, **{"what differs": same["difference"]}))
+                key = {
+                    "paper": same["paper"],
+                    "data": same["ours"],
+                    "direction": direction,
+                    "protocol": protocol,
+                }
+                tables.append(
+                    table.assign(**key, metric=metric, **{"what differs": same["difference"]})
+                )
     tables = [t for t in tables if len(t)]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    return (
+        pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    )
 
 
 def _beside(rows: pd.DataFrame, ours: pd.DataFrame, metric: str, protocol: str) -> pd.DataFrame:
@@ -106,8 +183,12 @@ def _beside(rows: pd.DataFrame, ours: pd.DataFrame, metric: str, protocol: str) 
     measured = summarise(ours, [metric], sampled=sampled)[["system", metric, f"{metric} ±"]]
     both = rows[["system", "value", "spread"]].merge(measured.astype({"system": str}), on="system")
     both = both.set_axis(["system", "published", "published ±", "measured", "measured ±"], axis=1)
-    tau, _, n = order_agreement(*(dict(zip(both["system"], both[c], strict=True)) for c in ("published", "measured")))
-    return both.assign(**{"Kendall's tau": tau, "systems": n}).sort_values("published", ascending=False)
+    tau, _, n = order_agreement(
+        *(dict(zip(both["system"], both[c], strict=True)) for c in ("published", "measured"))
+    )
+    return both.assign(**{"Kendall's tau": tau, "systems": n}).sort_values(
+        "published", ascending=False
+    )
 
 
 def effects_figure(verdicts: pd.DataFrame):
@@ -118,10 +199,21 @@ def effects_figure(verdicts: pd.DataFrame):
         at = np.flatnonzero(drawn["verdict"] == verdict)
         part = drawn.iloc[at]
         middle = part["relative %"].astype(float)
-        error = np.abs([middle - part["relative low"], part["relative high"] - middle]).astype(float)
+        error = np.abs([middle - part["relative low"], part["relative high"] - middle]).astype(
+            float
+        )
         marker = {REPRODUCED: "o", NOT: "X", OPEN: "s"}[verdict]
-        ax.errorbar(middle, at, xerr=error, fmt=marker, color=colour, capsize=1.5, elinewidth=1, markersize=4,
-                    label=verdict)
+        ax.errorbar(
+            middle,
+            at,
+            xerr=error,
+            fmt=marker,
+            color=colour,
+            capsize=1.5,
+            elinewidth=1,
+            markersize=4,
+            label=verdict,
+        )
     ax.axvline(0, color="black", linewidth=1)
     ax.set_yticks(range(len(drawn)), drawn["id"], fontsize=5)
     ax.margins(y=0.02)
@@ -144,8 +236,14 @@ def cost_quality_figure(ranks: pd.DataFrame, cost: pd.DataFrame, dataset: str, d
     for place, row in enumerate(both.to_dict("records")):
         style = style_of(row["system"], place)
         style |= {"fillstyle": FILLS[style["linestyle"]], "linestyle": ""}
-        ax.errorbar(max(row["training s"], SHORTEST), row["NDCG@10"], yerr=row["NDCG@10 ±"], capsize=2,
-                    label=row["system"], **style)
+        ax.errorbar(
+            max(row["training s"], SHORTEST),
+            row["NDCG@10"],
+            yerr=row["NDCG@10 ±"],
+            capsize=2,
+            label=row["system"],
+            **style,
+        )
     ax.set_xscale("log")
     ax.set_xlabel(f"training in seconds, mean over seeds (at least {SHORTEST})")
     ax.set_ylabel("NDCG@10")
@@ -166,17 +264,35 @@ def summary(verdicts: pd.DataFrame, left_out: list[str]) -> str:
     """What is robust and what is not, in sentences made from the verdicts."""
     tested = verdicts[verdicts["verdict"] != UNTESTABLE]
     lines = [f"{len(verdicts)} claims, {len(tested)} of them tested on what is stored."]
-    for verdict, title in ((REPRODUCED, "Robust here"), (NOT, "Not reproduced here"), (OPEN, "Undecided")):
+    for verdict, title in (
+        (REPRODUCED, "Robust here"),
+        (NOT, "Not reproduced here"),
+        (OPEN, "Undecided"),
+    ):
         part = tested[tested["verdict"] == verdict]
         lines.append(f"{title}: {len(part) or 'none'}.")
         lines += [f"  {row.id}  {row.claim} ({row.why})" for row in part.itertuples()]
     if any(_synthetic(tested)):
-        lines.append("Verdicts on the miniature world are about synthetic users, not about the papers' data.")
-    waiting = pd.Series([s for why in verdicts["why"].dropna() if "not run: " in why
-                         for s in why.split("not run: ")[1].split(", ") if not is_variant(s)], dtype=object)
+        lines.append(
+            "Verdicts on the miniature world are about synthetic users, not about the papers' data."
+        )
+    waiting = pd.Series(
+        [
+            s
+            for why in verdicts["why"].dropna()
+            if "not run: " in why
+            for s in why.split("not run: ")[1].split(", ")
+            if not is_variant(s)
+        ],
+        dtype=object,
+    )
     if len(waiting):
         counts = waiting.value_counts().head(8)
-        lines.append("Most awaited systems: " + ", ".join(f"{name} ({n} claims)" for name, n in counts.items()) + ".")
+        lines.append(
+            "Most awaited systems: "
+            + ", ".join(f"{name} ({n} claims)" for name, n in counts.items())
+            + "."
+        )
     lines += [f"Left out: {sentence}." for sentence in left_out]
     return "\n".join(lines)
 
@@ -188,7 +304,9 @@ def _synthetic(rows: pd.DataFrame) -> list[bool]:
 def _on(frame: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame:
     part = frame[frame["dataset"] == dataset]
     same = [d for d in part["direction"].unique() if plain(d) == plain(direction)]
-    return part[part["direction"].isin(same)].astype({c: str for c in ("system", "direction", "dataset")})
+    return part[part["direction"].isin(same)].astype(
+        {c: str for c in ("system", "direction", "dataset")}
+    )
 
 
 def _interval(low, high) -> str | None:

@@ -10,15 +10,43 @@ import pandas as pd
 
 from reprolib.report.provenance import footnote, record, write_atomically
 
-LATEX = str.maketrans({"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-                       "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"})
-SYMBOLS = {"±": r"$\pm$", "†": r"$^\dagger$", "×": r"$\times$", "→": r"$\rightarrow$", "≥": r"$\geq$", "≤": r"$\leq$",
-           "—": "---", "–": "--"}
+LATEX = str.maketrans(
+    {
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+    }
+)
+SYMBOLS = {
+    "±": r"$\pm$",
+    "†": r"$^\dagger$",
+    "×": r"$\times$",
+    "→": r"$\rightarrow$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "—": "---",
+    "–": "--",
+}
 MISSING = "–"
 
 
-def save_table(frame: pd.DataFrame, name: str, root: str | Path, *, caption: str, about: dict,
-               best: dict[str, str] | None = None, within: str | list[str] | None = None) -> pd.DataFrame:
+def save_table(
+    frame: pd.DataFrame,
+    name: str,
+    root: str | Path,
+    *,
+    caption: str,
+    about: dict,
+    best: dict[str, str] | None = None,
+    within: str | list[str] | None = None,
+) -> pd.DataFrame:
     """Write `<root>/<name>.csv|.md|.tex` and one manifest line; return the frame.
 
     name    "part/tableN_subject"
@@ -34,16 +62,22 @@ def save_table(frame: pd.DataFrame, name: str, root: str | Path, *, caption: str
     write_atomically(paths[0], plain.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     markdown = _cells(plain, marks, _markdown_text, ("**{}**", "<u>{}</u>"))
     body = markdown.to_markdown(index=False, disable_numparse=True, stralign="left")
-    write_atomically(paths[1], f"{body}\n\n{_markdown_text(caption)}\n\n*{_markdown_text(footnote(about))}*\n")
+    write_atomically(
+        paths[1], f"{body}\n\n{_markdown_text(caption)}\n\n*{_markdown_text(footnote(about))}*\n"
+    )
     latex = _cells(plain, marks, _latex_text, (r"\textbf{{{}}}", r"\underline{{{}}}"))
     tabular = latex.to_latex(index=False, escape=False)
     note = f"{_latex_text(caption)} \\emph{{{_latex_text(footnote(about))}}}"
-    write_atomically(paths[2], f"\\begin{{table}}\n\\centering\n{tabular}\\caption{{{note}}}\n\\end{{table}}\n")
+    write_atomically(
+        paths[2], f"\\begin{{table}}\n\\centering\n{tabular}\\caption{{{note}}}\n\\end{{table}}\n"
+    )
     record(root, name, caption, about, paths)
     return frame
 
 
-def _marks(frame: pd.DataFrame, best: dict[str, str], within: str | list[str] | None) -> dict[tuple[int, str], int]:
+def _marks(
+    frame: pd.DataFrame, best: dict[str, str], within: str | list[str] | None
+) -> dict[tuple[int, str], int]:
     """(row, column) -> 0 for the best value, 1 for the second best; ties share a place."""
     marks = {}
     groups = [g for _, g in frame.groupby(within, sort=False)] if within else [frame]
@@ -86,7 +120,13 @@ def _number(value) -> str:
     if isinstance(value, numbers.Real):
         if 0 < abs(value) < 5e-5:
             return f"{value:.0e}"  # a p of 0.0000 would claim what no test can
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
+        return (
+            f"{value:,.0f}"
+            if abs(value) >= 1000
+            else f"{value:.4g}"
+            if abs(value) >= 1
+            else f"{value:.4f}"
+        )
     return str(value)
 
 

@@ -8,15 +8,52 @@ import pandas as pd
 
 from reprolib.evaluate.metrics import check_ranks, subgroups, value
 from reprolib.evaluate.significance import compare, gain_difference, holm
-from reprolib.report.claims import Beats, Below, Claim, Comparable, LargerGain, Monotone, Order, Untestable
-from reprolib.report.stored import annotators
+from reprolib.report.claims import (
+    Beats,
+    Below,
+    Claim,
+    Comparable,
+    LargerGain,
+    Monotone,
+    Order,
+    Untestable,
+)
+from reprolib.runs.read_store import annotators
 
-REPRODUCED, NOT, OPEN, UNTESTABLE = "reproduced", "not reproduced", "inconclusive", "not testable here"
+REPRODUCED, NOT, OPEN, UNTESTABLE = (
+    "reproduced",
+    "not reproduced",
+    "inconclusive",
+    "not testable here",
+)
 ALPHA, SMALLEST = 0.05, 1.0  # corrected level; smallest relative gain of interest in percent
-STAND_IN = "built and trained here"  # what a model says of itself that is no language model of any paper
-COLUMNS = ("paper", "id", "place", "claim", "origin", "kind", "verdict", "why", "effect", "effect ±", "relative %",
-           "relative low", "relative high", "d_z", "p", "tests", "scope", "decided by", "data", "annotator", "users",
-           "seeds")
+STAND_IN = (
+    "built and trained here"  # what a model says of itself that is no language model of any paper
+)
+COLUMNS = (
+    "paper",
+    "id",
+    "place",
+    "claim",
+    "origin",
+    "kind",
+    "verdict",
+    "why",
+    "effect",
+    "effect ±",
+    "relative %",
+    "relative low",
+    "relative high",
+    "d_z",
+    "p",
+    "tests",
+    "scope",
+    "decided by",
+    "data",
+    "annotator",
+    "users",
+    "seeds",
+)
 
 
 @dataclass
@@ -31,8 +68,10 @@ class Evidence:
     def __post_init__(self):
         if len(self.ranks):
             keys = ["dataset", "direction"]
-            self.cells = {key: part.pivot(index="user", columns=["system", "seed"], values="rank")
-                          for key, part in check_ranks(self.ranks).groupby(keys, observed=True)}
+            self.cells = {
+                key: part.pivot(index="user", columns=["system", "seed"], values="rank")
+                for key, part in check_ranks(self.ranks).groupby(keys, observed=True)
+            }
         self.ran = set(self.ranks["system"].unique())
 
     def values(self, cell: tuple[str, str], metric: str) -> pd.DataFrame:
@@ -53,7 +92,9 @@ class Evidence:
     def groups(self, cell: tuple[str, str]) -> pd.DataFrame:
         """Users by subgroup columns; they belong to the held-out event and are the same for every system."""
         if (cell, "groups") not in self.cache:
-            part = self.ranks[(self.ranks["dataset"] == cell[0]) & (self.ranks["direction"] == cell[1])]
+            part = self.ranks[
+                (self.ranks["dataset"] == cell[0]) & (self.ranks["direction"] == cell[1])
+            ]
             self.cache[cell, "groups"] = subgroups(part.drop_duplicates("user")).set_index("user")
         return self.cache[cell, "groups"]
 
@@ -79,7 +120,9 @@ def judge(claims: list[Claim], ranks: pd.DataFrame, cost: pd.DataFrame) -> pd.Da
         for claim in claims:
             for test in tests[claim.id] if claim.paper == paper else []:
                 test |= {"p": corrected[test["key"]], "stretch": _stretch(len(family))}
-    return pd.DataFrame([_row(claim, tests[claim.id], evidence) for claim in claims], columns=list(COLUMNS))
+    return pd.DataFrame(
+        [_row(claim, tests[claim.id], evidence) for claim in claims], columns=list(COLUMNS)
+    )
 
 
 def _stretch(family: int) -> float:
@@ -91,7 +134,9 @@ def _stretch(family: int) -> float:
 
 def plain(direction: str) -> str:
     """A direction without the ways of writing a domain: "movies->books2023" is "movie->book"."""
-    return "->".join(part.lower().removesuffix("2023").rstrip("s") for part in direction.split("->"))
+    return "->".join(
+        part.lower().removesuffix("2023").rstrip("s") for part in direction.split("->")
+    )
 
 
 def _tests(claim: Claim, evidence: Evidence) -> list[dict]:
@@ -105,9 +150,20 @@ def _tests(claim: Claim, evidence: Evidence) -> list[dict]:
         for metric in claim.metrics:
             values = evidence.values(cell, metric)
             for a, b in claim.pairs():
-                if a in values and b in values and (values[a].notna() & values[b].notna()).sum() > 1:
-                    found.append(compare(values, a, b, bootstraps=0) | {
-                        "key": (*cell, metric, *sorted((a, b))), "cell": cell, "metric": metric, "pair": (a, b)})
+                if (
+                    a in values
+                    and b in values
+                    and (values[a].notna() & values[b].notna()).sum() > 1
+                ):
+                    found.append(
+                        compare(values, a, b, bootstraps=0)
+                        | {
+                            "key": (*cell, metric, *sorted((a, b))),
+                            "cell": cell,
+                            "metric": metric,
+                            "pair": (a, b),
+                        }
+                    )
     return found
 
 
@@ -133,9 +189,14 @@ def _cells_to_compare(claim: LargerGain, evidence: Evidence) -> list[tuple]:
     """(cell, cell): twice the same where groups of users are compared; two directions of one collection of data."""
     if claim.group != "direction":
         return [(cell, cell) for cell in evidence.cells if _wanted(claim, cell)]
-    return [(one, other) for one in evidence.cells for other in evidence.cells
-            if plain(one[1]) == plain(claim.larger) and plain(other[1]) == plain(claim.smaller)
-            and re.split("[-/]", one[0])[:2] == re.split("[-/]", other[0])[:2]]
+    return [
+        (one, other)
+        for one in evidence.cells
+        for other in evidence.cells
+        if plain(one[1]) == plain(claim.larger)
+        and plain(other[1]) == plain(claim.smaller)
+        and re.split("[-/]", one[0])[:2] == re.split("[-/]", other[0])[:2]
+    ]
 
 
 def _wanted(claim: Claim, cell: tuple[str, str]) -> bool:
@@ -143,8 +204,15 @@ def _wanted(claim: Claim, cell: tuple[str, str]) -> bool:
 
 
 def _row(claim: Claim, tests: list[dict], evidence: Evidence) -> dict:
-    row = {"paper": claim.paper, "id": claim.id, "place": claim.place, "claim": claim.claim, "origin": claim.origin,
-           "kind": claim.kind, "tests": len(tests)}
+    row = {
+        "paper": claim.paper,
+        "id": claim.id,
+        "place": claim.place,
+        "claim": claim.claim,
+        "origin": claim.origin,
+        "kind": claim.kind,
+        "tests": len(tests),
+    }
     missing = [s for s in claim.systems() if s not in evidence.ran]
     if isinstance(claim, Untestable):
         return row | {"verdict": UNTESTABLE, "why": claim.reason}
@@ -156,7 +224,9 @@ def _row(claim: Claim, tests: list[dict], evidence: Evidence) -> dict:
     verdict, why, decider = _count(claim, tests, [_vote(claim, test) for test in tests])
     if missing:
         why = f"{why}; not run: {', '.join(missing)}"
-        undecided = {"all": [REPRODUCED], "any": [NOT], "most": [REPRODUCED, NOT]}[getattr(claim, "need", "all")]
+        undecided = {"all": [REPRODUCED], "any": [NOT], "most": [REPRODUCED, NOT]}[
+            getattr(claim, "need", "all")
+        ]
         verdict = OPEN if verdict in undecided else verdict
     return row | {"verdict": verdict, "why": why} | _effect(claim, decider, tests, evidence)
 
@@ -166,8 +236,10 @@ def _vote(claim: Claim, test: dict) -> str:
     margin = getattr(claim, "margin", 0.0)
     if margin:
         bound = -margin if isinstance(claim, Comparable) else margin
-        low, high = (test["relative"] + test["stretch"] * (test[f"relative_{end}"] - test["relative"])
-                     for end in ("low", "high"))
+        low, high = (
+            test["relative"] + test["stretch"] * (test[f"relative_{end}"] - test["relative"])
+            for end in ("low", "high")
+        )
         return "yes" if low >= bound else "no" if high < bound else "open"
     if test["p"] < ALPHA:
         return "yes" if _size(test) > 0 else "no"
@@ -187,7 +259,9 @@ def _count(claim: Claim, tests: list[dict], votes: list[str]) -> tuple[str, str,
     else the worst."""
     yes, no = votes.count("yes"), votes.count("no")
     said = f"{yes} of {len(votes)} comparisons for it, {no} against"
-    order = sorted(range(len(tests)), key=lambda i: (("no", "open", "yes").index(votes[i]), _size(tests[i])))
+    order = sorted(
+        range(len(tests)), key=lambda i: (("no", "open", "yes").index(votes[i]), _size(tests[i]))
+    )
     worst, median, best = (tests[order[i]] for i in (0, (len(order) - 1) // 2, -1))
     if isinstance(claim, Order | Monotone):
         return _in_order(claim, tests, no, worst)
@@ -195,11 +269,17 @@ def _count(claim: Claim, tests: list[dict], votes: list[str]) -> tuple[str, str,
     if need == "any":
         return (REPRODUCED if yes else NOT if no == len(votes) else OPEN), said, best
     if need == "most":
-        return (REPRODUCED if 2 * yes > len(votes) else NOT if 2 * no >= len(votes) else OPEN), said, median
+        return (
+            (REPRODUCED if 2 * yes > len(votes) else NOT if 2 * no >= len(votes) else OPEN),
+            said,
+            median,
+        )
     return (NOT if no else REPRODUCED if yes == len(votes) else OPEN), said, worst
 
 
-def _in_order(claim: Order | Monotone, tests: list[dict], against: int, worst: dict) -> tuple[str, str, dict]:
+def _in_order(
+    claim: Order | Monotone, tests: list[dict], against: int, worst: dict
+) -> tuple[str, str, dict]:
     """An order holds where every pair stands as claimed and its two ends differ significantly."""
     tau = sum(np.sign(t["difference"]) for t in tests) / len(tests)
     said = f"Kendall's tau {tau:.2f} over {len(tests)} pairs, {against} of them significantly the other way"
@@ -222,16 +302,29 @@ def _effect(claim: Claim, test: dict, tests: list[dict], evidence: Evidence) -> 
     wanted = getattr(claim, "directions", [])
     done = {plain(c[1]) for c in cells}
     rows = evidence.cost
-    used = rows[rows["system"].isin([a, b]) & (rows["dataset"] == test["cell"][0])] if len(rows) else rows
+    used = (
+        rows[rows["system"].isin([a, b]) & (rows["dataset"] == test["cell"][0])]
+        if len(rows)
+        else rows
+    )
     effect = test.get("difference", np.nan)
-    return {"effect": effect, "effect ±": test.get("high", np.nan) - effect,
-            "relative %": test["relative"], "relative low": test["relative_low"],
-            "relative high": test["relative_high"], "d_z": test.get("d_z", np.nan), "p": test["p"],
-            "scope": f"{len(done)} of {len(wanted)} directions" if wanted else f"{len(done)} directions",
-            "decided by": f"{a} over {b}, {test['metric']}, {test['cell'][1]}",
-            "data": ", ".join(dict.fromkeys(named(c[0]) for c in cells)),
-            "annotator": annotators(used["annotator"]), "users": int(test["n"]),
-            "seeds": min(evidence.seeds(test["cell"], s) for s in (a, b))}
+    return {
+        "effect": effect,
+        "effect ±": test.get("high", np.nan) - effect,
+        "relative %": test["relative"],
+        "relative low": test["relative_low"],
+        "relative high": test["relative_high"],
+        "d_z": test.get("d_z", np.nan),
+        "p": test["p"],
+        "scope": f"{len(done)} of {len(wanted)} directions"
+        if wanted
+        else f"{len(done)} directions",
+        "decided by": f"{a} over {b}, {test['metric']}, {test['cell'][1]}",
+        "data": ", ".join(dict.fromkeys(named(c[0]) for c in cells)),
+        "annotator": annotators(used["annotator"]),
+        "users": int(test["n"]),
+        "seeds": min(evidence.seeds(test["cell"], s) for s in (a, b)),
+    }
 
 
 def named(dataset: str) -> str:
@@ -255,10 +348,18 @@ def _below(claim: Below, cost: pd.DataFrame) -> dict:
     small = known["annotator"].str.contains(STAND_IN) & known["system"].isin(claim.than)
     if verdict == NOT and small.any():
         names = ", ".join(dict.fromkeys(known.loc[small, "system"]))
-        return {"verdict": UNTESTABLE, "why": f"a small stand-in costs less than the model of the paper: {names}"}
-    return {"verdict": verdict, "why": f"{claim.measure} {mean:.4g} ± {half:.2g} against a bound of {limit:.4g}",
-            "data": ", ".join(named(d) for d in dict.fromkeys(own["dataset"])), "seeds": own["seed"].nunique(),
-            "annotator": annotators(own["annotator"]), "decided by": f"{claim.system}, {claim.measure}"}
+        return {
+            "verdict": UNTESTABLE,
+            "why": f"a small stand-in costs less than the model of the paper: {names}",
+        }
+    return {
+        "verdict": verdict,
+        "why": f"{claim.measure} {mean:.4g} ± {half:.2g} against a bound of {limit:.4g}",
+        "data": ", ".join(named(d) for d in dict.fromkeys(own["dataset"])),
+        "seeds": own["seed"].nunique(),
+        "annotator": annotators(own["annotator"]),
+        "decided by": f"{claim.system}, {claim.measure}",
+    }
 
 
 def _half(values: pd.Series) -> float:

@@ -42,12 +42,16 @@ def encode(
     if not encoder.revision:
         vectors = encoder.embed(distinct)
     else:
-        vectors = _cached(distinct, encoder, cache_dir(cache) / "vectors.sqlite", batch_size, progress)
+        vectors = _cached(
+            distinct, encoder, cache_dir(cache) / "vectors.sqlite", batch_size, progress
+        )
     row = {text: position for position, text in enumerate(distinct)}
     return vectors[[row[text] for text in texts]]
 
 
-def _cached(texts: list[str], encoder: Encoder, path: Path, batch_size: int, progress: bool) -> np.ndarray:
+def _cached(
+    texts: list[str], encoder: Encoder, path: Path, batch_size: int, progress: bool
+) -> np.ndarray:
     prefix = f"{encoder.name}\0{encoder.revision}\0".encode()
     keys = [hashlib.sha256(prefix + text.encode("utf-8", "replace")).digest() for text in texts]
     vectors = np.empty((len(texts), encoder.dim), np.float32)

@@ -56,7 +56,9 @@ def _load(name, revision, pooling, adapter, max_tokens, device) -> Encoder:
 
         weights = adapter / "adapter_model.safetensors"
         if not weights.is_file():
-            raise ValueError(f"{adapter}: holds no adapter_model.safetensors; give a folder written by finetune()")
+            raise ValueError(
+                f"{adapter}: holds no adapter_model.safetensors; give a folder written by finetune()"
+            )
         model = PeftModel.from_pretrained(model, adapter)
         about["revision"] += "+" + file_digest(weights)[:16]
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -64,9 +66,13 @@ def _load(name, revision, pooling, adapter, max_tokens, device) -> Encoder:
 
     def embed(texts: list[str]) -> np.ndarray:
         with torch.inference_mode():
-            return forward(model, tokenizer, texts, about["pooling"], max_tokens).float().cpu().numpy()
+            return (
+                forward(model, tokenizer, texts, about["pooling"], max_tokens).float().cpu().numpy()
+            )
 
-    return Encoder(about["name"], f"{about['revision']}/{about['pooling']}/{max_tokens}", about["dim"], embed)
+    return Encoder(
+        about["name"], f"{about['revision']}/{about['pooling']}/{max_tokens}", about["dim"], embed
+    )
 
 
 def base_model(name: str, revision: str | None = None, pooling: str | None = None):
@@ -99,14 +105,20 @@ def base_model(name: str, revision: str | None = None, pooling: str | None = Non
     if pooling not in ("mean", "cls"):
         raise ValueError(f'pooling {pooling!r} is not known; right would be "mean" or "cls"')
     shown = MINILM if bundled else folder.name if folder.is_dir() else name
-    return model, tokenizer, {"name": shown, "revision": revision, "pooling": pooling, "dim": model.config.hidden_size}
+    return (
+        model,
+        tokenizer,
+        {"name": shown, "revision": revision, "pooling": pooling, "dim": model.config.hidden_size},
+    )
 
 
 def forward(model, tokenizer, texts: list[str], pooling: str, max_tokens: int):
     """(n, dim) tensor of unit rows, on the model's device; gradients flow when they are enabled."""
     import torch
 
-    tokens = tokenizer(texts, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
+    tokens = tokenizer(
+        texts, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt"
+    )
     tokens = tokens.to(next(model.parameters()).device)
     states = model(**tokens).last_hidden_state
     if pooling == "cls":
@@ -125,7 +137,9 @@ def tfidf_encoder(corpus: list[str], dim: int = 64) -> Encoder:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english", token_pattern=r"(?u)\b\w+\b")
+    vectorizer = TfidfVectorizer(
+        sublinear_tf=True, stop_words="english", token_pattern=r"(?u)\b\w+\b"
+    )
     try:
         counts = vectorizer.fit_transform(corpus)
     except ValueError:

@@ -66,23 +66,36 @@ def finetune(
         torch.manual_seed(seed)
         model, tokenizer, about = _with_lora(encoder, rank, alpha, dropout)
         model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).train()
-        losses = _train(model, tokenizer, about["pooling"], queries, positives, groups, settings, chunk)
-    model.peft_config["default"].base_model_name_or_path = about["name"]  # never the folder of this machine
+        losses = _train(
+            model, tokenizer, about["pooling"], queries, positives, groups, settings, chunk
+        )
+    model.peft_config["default"].base_model_name_or_path = about[
+        "name"
+    ]  # never the folder of this machine
     model.save_pretrained(out, safe_serialization=True, save_embedding_layers=False)
-    (out / "README.md").unlink(missing_ok=True)  # a form to fill in, with this machine's folders in its header
-    (out / "training.json").write_text(json.dumps({"settings": settings, "losses": losses}), "utf-8")
+    (out / "README.md").unlink(
+        missing_ok=True
+    )  # a form to fill in, with this machine's folders in its header
+    (out / "training.json").write_text(
+        json.dumps({"settings": settings, "losses": losses}), "utf-8"
+    )
     return losses
 
 
-def _train(model, tokenizer, pooling, queries, positives, groups, settings: dict, chunk: int) -> list[float]:
+def _train(
+    model, tokenizer, pooling, queries, positives, groups, settings: dict, chunk: int
+) -> list[float]:
     """AdamW with 10 % linear warm-up and linear decay; the loss of every step."""
     import torch
 
-    optimiser = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=settings["lr"])
+    optimiser = torch.optim.AdamW(
+        (p for p in model.parameters() if p.requires_grad), lr=settings["lr"]
+    )
     batches = _batches(len(positives), settings["batch_size"], settings["epochs"], settings["seed"])
     warm = max(1, len(batches) // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / warm, (len(batches) - step) / max(1, len(batches) - warm))
+        optimiser,
+        lambda step: min((step + 1) / warm, (len(batches) - step) / max(1, len(batches) - warm)),
     )
     losses = []
     for batch in tqdm(batches, "fine-tune", leave=False):
@@ -105,10 +118,14 @@ def contrastive_loss(queries, positives, temperature: float, allowed=None):
     if allowed is not None:
         keep = allowed | torch.eye(len(logits), dtype=torch.bool, device=logits.device)
         logits = logits.masked_fill(~keep, -torch.inf)
-    return torch.nn.functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
+    return torch.nn.functional.cross_entropy(
+        logits, torch.arange(len(logits), device=logits.device)
+    )
 
 
-def _step(model, tokenizer, texts, weights, allowed, pooling, temperature, max_tokens, chunk) -> float:
+def _step(
+    model, tokenizer, texts, weights, allowed, pooling, temperature, max_tokens, chunk
+) -> float:
     """Accumulate the gradient of one whole batch; return its loss."""
     import torch
 
@@ -136,7 +153,9 @@ def _step(model, tokenizer, texts, weights, allowed, pooling, temperature, max_t
 def _random_state(device):
     import torch
 
-    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), torch.cuda.get_rng_state(
+        device
+    ) if device.type == "cuda" else None
 
 
 def _set_random_state(state, device) -> None:
@@ -151,8 +170,12 @@ def _with_lora(encoder: str, rank: int, alpha: int, dropout: float):
     from peft import LoraConfig, get_peft_model
 
     model, tokenizer, about = base_model(encoder)
-    targets = sorted({name.rsplit(".", 1)[-1] for name, _ in model.named_modules()} & set(ATTENTION))
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets or "all-linear")
+    targets = sorted(
+        {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()} & set(ATTENTION)
+    )
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets or "all-linear"
+    )
     return get_peft_model(model, config), tokenizer, about
 
 
@@ -176,7 +199,12 @@ def _batches(n: int, size: int, epochs: int, seed: int) -> list[np.ndarray]:
     """Shuffled batches of every epoch; a last batch of one has no negative and is left out."""
     random = np.random.default_rng(seed)
     orders = [random.permutation(n) for _ in range(epochs)]
-    return [order[i : i + size] for order in orders for i in range(0, n, size) if len(order[i : i + size]) > 1]
+    return [
+        order[i : i + size]
+        for order in orders
+        for i in range(0, n, size)
+        if len(order[i : i + size]) > 1
+    ]
 
 
 def _refuse(queries, positives, groups, batch_size) -> None:
@@ -186,14 +214,18 @@ def _refuse(queries, positives, groups, batch_size) -> None:
             "every query needs one positive (and one group, where groups are given)"
         )
     if len(positives) < 2 or batch_size < 2:
-        raise ValueError("finetune: a contrast needs at least two pairs and a batch size of at least 2")
+        raise ValueError(
+            "finetune: a contrast needs at least two pairs and a batch size of at least 2"
+        )
     empty = [i for i, query in enumerate(queries) if isinstance(query, str) or not len(query)]
     if empty:
         raise ValueError(f"finetune: query {empty[0]} is not a list with at least one text")
 
 
 def _digest(queries, positives, groups) -> str:
-    whole = json.dumps([[list(q) for q in queries], list(positives), [list(map(str, g)) for g in groups]])
+    whole = json.dumps(
+        [[list(q) for q in queries], list(positives), [list(map(str, g)) for g in groups]]
+    )
     return hashlib.sha256(whole.encode()).hexdigest()
 
 

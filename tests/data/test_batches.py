@@ -4,8 +4,8 @@ import torch
 from test_split import ROWS, names, random_corpus
 from toy import corpus
 
-from reprolib.data.batches import Batches, Negatives
 from reprolib.data.split import leave_one_out, temporal_cut
+from reprolib.training.batches import Batches, Negatives
 
 PARTS = ("tgt", "src", "mix")
 
@@ -47,14 +47,19 @@ def test_nothing_in_a_batch_is_later_than_what_it_predicts(stage, length, days):
             b = everything(split, stage, length)
             for r in range(len(b.user)):
                 first = split.ptr[b.user[r]]
-                end = {"train": split.train_end, "valid": split.valid + 1, "test": split.test + 1}[stage][b.user[r]]
+                end = {"train": split.train_end, "valid": split.valid + 1, "test": split.test + 1}[
+                    stage
+                ][b.user[r]]
                 labels = np.arange(end - int(b.n[r]), end)
                 assert split.item[labels].tolist() == b.pos[r, : b.n[r]].tolist()
                 for t, label in enumerate(labels):
                     moment = split.time[label]
                     read = b.src_t[r, : b.src_ptr[r, t] + 1]
                     assert (read < moment).all()
-                    merged, domain = b.mix_t[r, : b.mix_ptr[r, t] + 1], b.mix_dom[r, : b.mix_ptr[r, t] + 1]
+                    merged, domain = (
+                        b.mix_t[r, : b.mix_ptr[r, t] + 1],
+                        b.mix_dom[r, : b.mix_ptr[r, t] + 1],
+                    )
                     assert (merged[domain == 0] < moment).all()
                     assert (merged[domain == 1] <= moment).all()
                     assert (domain == 1).sum() <= label - first

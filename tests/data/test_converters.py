@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from reprolib.data.converters import CONVERTERS, find, read_titles
 from reprolib.data.corpus import DataError
-from reprolib.data.registry import load
+from reprolib.data.sources.converters import CONVERTERS, find, read_titles
+from reprolib.data.sources.registry import load
 
 
 @pytest.fixture
@@ -19,7 +19,11 @@ def folder(tmp_path, write):
 
 
 def rows(corpus):
-    return corpus.interactions.select("user", "item", "domain", "timestamp").cast({pl.Categorical: pl.String}).rows()
+    return (
+        corpus.interactions.select("user", "item", "domain", "timestamp")
+        .cast({pl.Categorical: pl.String})
+        .rows()
+    )
 
 
 def test_abxi_joins_sequences_and_maps(folder):
@@ -35,7 +39,9 @@ def test_titles_come_from_plain_pickles_or_the_csv(folder, write):
     (folder / "text_A.pkl").write_bytes(pickle.dumps({"A1": "Tea &amp; Co"}))
     (folder / "text_B.pkl").write_bytes(pickle.dumps({"B1": "Pot"}, protocol=2))
     first = CONVERTERS["abxi"](folder, ("food", "kitchen")).items
-    write("items.csv.gz", "asin,item_index,domain,title\nA1,1,A,Tea &amp; Co\nA2,2,A,\nB1,3,B,Pot\n")
+    write(
+        "items.csv.gz", "asin,item_index,domain,title\nA1,1,A,Tea &amp; Co\nA2,2,A,\nB1,3,B,Pot\n"
+    )
     second = CONVERTERS["abxi"](folder, ("food", "kitchen")).items
     assert first["title"].to_list() == ["Tea & Co", None, "Pot"]
     assert_frame_equal(first, second)
@@ -53,12 +59,16 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path):
     victim = tmp_path / "victim"
     for name, content in (("a.pkl", {"A1": Evil(victim)}), ("b.pkl", Evil(victim))):
         (tmp_path / name).write_bytes(pickle.dumps(content))
-        with pytest.raises(DataError, match=rf"{name}: it asks for _?io\.open; expected a pickled dictionary"):
+        with pytest.raises(
+            DataError, match=rf"{name}: it asks for _?io\.open; expected a pickled dictionary"
+        ):
             read_titles(tmp_path / name)
     assert not victim.exists()
 
 
-@pytest.mark.parametrize("content", [pickle.dumps([1]), pickle.dumps({"A1": 5}), b"no pickle", b"", b"\x80\x04N."])
+@pytest.mark.parametrize(
+    "content", [pickle.dumps([1]), pickle.dumps({"A1": 5}), b"no pickle", b"", b"\x80\x04N."]
+)
 def test_other_pickles_are_refused(tmp_path, content):
     (tmp_path / "t.pkl").write_bytes(content)
     with pytest.raises(DataError, match="expected a pickled dictionary asin -> title"):
@@ -72,7 +82,11 @@ def test_c2dsr_shifts_the_second_domain_and_keeps_file_order(tmp_path, write):
     write("val_new.txt", "1\t5\t2|172800|1970-01-03|\t0|86400|1970-01-02|\t\n")
     write("test_new.txt.gz", "0\t5\t1|86400|1970-01-02|\n")
     corpus = CONVERTERS["c2dsr"](tmp_path, ("movie", "book"))
-    assert rows(corpus) == [("U2", "K1", "book", 172_800), ("U2", "M1", "movie", 86_400), ("U1", "M2", "movie", 86_400)]
+    assert rows(corpus) == [
+        ("U2", "K1", "book", 172_800),
+        ("U2", "M1", "movie", 86_400),
+        ("U1", "M2", "movie", 86_400),
+    ]
     assert corpus.clock == "day"
 
 
@@ -80,9 +94,16 @@ def test_sequences_without_times_count_positions(tmp_path, write):
     write("Video.txt", "1 5\n1 7\n2 5\n")
     write("Beauty.txt.gz", "1 4 4\n2 9\n")
     write("Beauty_item2attributes.json", json.dumps({"4": [1, 2], "9": []}))
-    video, beauty = CONVERTERS["pairs"](tmp_path, ("video",)), CONVERTERS["s3rec"](tmp_path, ("beauty",))
+    video, beauty = (
+        CONVERTERS["pairs"](tmp_path, ("video",)),
+        CONVERTERS["s3rec"](tmp_path, ("beauty",)),
+    )
     assert rows(video) == [("1", "5", "video", 0), ("1", "7", "video", 1), ("2", "5", "video", 0)]
-    assert rows(beauty) == [("1", "4", "beauty", 0), ("1", "4", "beauty", 1), ("2", "9", "beauty", 0)]
+    assert rows(beauty) == [
+        ("1", "4", "beauty", 0),
+        ("1", "4", "beauty", 1),
+        ("2", "9", "beauty", 0),
+    ]
     assert beauty.items["categories"].to_list() == [["1", "2"], []]
     assert (video.clock, beauty.clock) == ("order", "order")
 
@@ -90,11 +111,21 @@ def test_sequences_without_times_count_positions(tmp_path, write):
 @pytest.mark.parametrize(
     ("kind", "name", "content", "message"),
     [
-        ("abxi", "afk_50_preprocessed.txt", "0 1|5 99|6\n", "line 1: '0 1|5 99|6'; expected user item|time"),
+        (
+            "abxi",
+            "afk_50_preprocessed.txt",
+            "0 1|5 99|6\n",
+            "line 1: '0 1|5 99|6'; expected user item|time",
+        ),
         ("abxi", "map_user_50.txt", "[1]", "holds a list; expected a JSON map"),
         ("pairs", "Video.txt", "1 5\n1 5 6\n", "line 2: '1 5 6'; expected user item"),
         ("s3rec", "Beauty.txt", "1 2\n3\n", "line 2: '3'; expected user item item"),
-        ("tricdr", "sequences.csv", "user_id,position,domain,asin\nU,0,tool,A\n", "domain 'tool'; expected food or"),
+        (
+            "tricdr",
+            "sequences.csv",
+            "user_id,position,domain,asin\nU,0,tool,A\n",
+            "domain 'tool'; expected food or",
+        ),
     ],
 )
 def test_broken_originals_get_one_sentence(folder, write, kind, name, content, message):
@@ -152,7 +183,9 @@ def test_converted_rows_equal_the_derived_table(data_dir, name, domains, clock):
 )
 def test_real_sets_have_their_published_counts(data_dir, name, counts):
     corpus = load(name, data_dir)
-    found = corpus.interactions.select(pl.len(), pl.col("user").n_unique(), item=pl.col("item").n_unique())
+    found = corpus.interactions.select(
+        pl.len(), pl.col("user").n_unique(), item=pl.col("item").n_unique()
+    )
     assert found.row(0) == counts
     assert corpus.name == name
 

@@ -3,13 +3,17 @@
 import polars as pl
 import pytest
 
-from reprolib.data.converters import CONVERTERS, Absent
 from reprolib.data.corpus import DataError
 from reprolib.data.datasets import load_split
+from reprolib.data.sources.converters import CONVERTERS, Absent
 
 
 def rows(corpus):
-    return corpus.interactions.select("user", "item", "timestamp").cast({pl.Categorical: pl.String}).rows()
+    return (
+        corpus.interactions.select("user", "item", "timestamp")
+        .cast({pl.Categorical: pl.String})
+        .rows()
+    )
 
 
 @pytest.fixture
@@ -22,7 +26,13 @@ def yelp(tmp_path, write):
 
 def test_xrec_events_follow_training_validation_test(yelp):
     corpus = CONVERTERS["xrec"](yelp, ("businesses",))
-    assert rows(corpus) == [("7", "3", 0), ("8", "3", 0), ("7", "1", 1), ("8", "2", 1), ("7", "2", 2)]
+    assert rows(corpus) == [
+        ("7", "3", 0),
+        ("8", "3", 0),
+        ("7", "1", 1),
+        ("8", "2", 1),
+        ("7", "2", 2),
+    ]
     assert corpus.clock == "order"
     assert corpus.items["title"].null_count() == 3
 
@@ -30,9 +40,12 @@ def test_xrec_events_follow_training_validation_test(yelp):
 def test_xrec_profiles_keep_the_items_that_have_one(yelp, write):
     with pytest.raises(Absent, match="tst_profiles_explanations"):
         CONVERTERS["xrec_profiles"](yelp, ("businesses",))
-    write("tst_profiles_explanations.csv", "uid,iid,title,user_summary,item_summary,explanation\n"
-          '7,3,Taco Bar,likes tacos,"Tacos, cheap.",good\n8,3,Taco Bar,likes beer,"Tacos, cheap.",fine\n'
-          "7,2,Den,x,Beer.,y\n")
+    write(
+        "tst_profiles_explanations.csv",
+        "uid,iid,title,user_summary,item_summary,explanation\n"
+        '7,3,Taco Bar,likes tacos,"Tacos, cheap.",good\n8,3,Taco Bar,likes beer,"Tacos, cheap.",fine\n'
+        "7,2,Den,x,Beer.,y\n",
+    )
     corpus = CONVERTERS["xrec_profiles"](yelp, ("businesses",))
     assert rows(corpus) == [("7", "3", 0), ("8", "3", 0), ("8", "2", 1), ("7", "2", 2)]
     told = corpus.items.sort("title").select("title", "description").rows()
@@ -45,7 +58,12 @@ def test_exp3rt_gives_the_ids_of_the_lists_and_puts_the_test_last(tmp_path, writ
     write("train.txt", "0 2 1\n1 0\n")
     write("test.txt", "0 0\n")
     corpus = CONVERTERS["exp3rt"](tmp_path, ("books",))
-    assert rows(corpus) == [("AEU1", "0063", 0), ("AEU1", "B02", 1), ("AEU2", "B01", 0), ("AEU1", "B01", 2)]
+    assert rows(corpus) == [
+        ("AEU1", "0063", 0),
+        ("AEU1", "B02", 1),
+        ("AEU2", "B01", 0),
+        ("AEU1", "B01", 2),
+    ]
     write("test.txt", "0 9\n")
     with pytest.raises(DataError, match="line 1: '0 9'; expected user item item"):
         CONVERTERS["exp3rt"](tmp_path, ("books",))

@@ -19,12 +19,28 @@ from reprolib.data.prepare import (
 
 
 def pairs(c):
-    return sorted(zip(c.interactions["user"].cast(pl.String), c.interactions["item"].cast(pl.String), strict=True))
+    return sorted(
+        zip(
+            c.interactions["user"].cast(pl.String),
+            c.interactions["item"].cast(pl.String),
+            strict=True,
+        )
+    )
 
 
 # u1, u2, u3 share items a, b; u4 has only c, which u1 has too: dropping u4 makes c rare, which makes nothing else fall
-CHAIN = corpus([("u1", "a", "d", 1), ("u1", "b", "d", 2), ("u1", "c", "d", 3), ("u2", "a", "d", 1), ("u2", "b", "d", 2),
-                ("u3", "a", "d", 1), ("u3", "b", "d", 2), ("u4", "c", "d", 1)])
+CHAIN = corpus(
+    [
+        ("u1", "a", "d", 1),
+        ("u1", "b", "d", 2),
+        ("u1", "c", "d", 3),
+        ("u2", "a", "d", 1),
+        ("u2", "b", "d", 2),
+        ("u3", "a", "d", 1),
+        ("u3", "b", "d", 2),
+        ("u4", "c", "d", 1),
+    ]
+)
 
 
 def test_k_core_repeats_until_nothing_falls():
@@ -70,14 +86,27 @@ def test_time_window_is_closed_on_the_left():
 
 def test_subsample_is_seeded_and_does_not_depend_on_row_order():
     rows = [(f"u{i}", "a", "d", 1) for i in range(50)]
-    one, two = subsample_users(corpus(rows), 10, seed=3), subsample_users(corpus(rows[::-1]), 10, seed=3)
+    one, two = (
+        subsample_users(corpus(rows), 10, seed=3),
+        subsample_users(corpus(rows[::-1]), 10, seed=3),
+    )
     assert pairs(one) == pairs(two)
     assert len(pairs(one)) == 10
     assert pairs(subsample_users(corpus(rows), 10, seed=4)) != pairs(one)
 
 
 def test_sessions_are_cut_at_gaps():
-    c = sessions(corpus([("u", "c", "d", 100_000), ("u", "a", "d", 0), ("u", "b", "d", 3600), ("v", "a", "d", 7)]), 24)
+    c = sessions(
+        corpus(
+            [
+                ("u", "c", "d", 100_000),
+                ("u", "a", "d", 0),
+                ("u", "b", "d", 3600),
+                ("v", "a", "d", 7),
+            ]
+        ),
+        24,
+    )
     assert pairs(c) == [("u#1", "a"), ("u#1", "b"), ("u#2", "c"), ("v#1", "a")]
 
 

@@ -14,7 +14,13 @@ def lines(*records: dict) -> str:
 
 
 def review(user="A2IBPI20UZIR0U", item="1384719342", time=DAY, rating=5.0, text="good") -> dict:
-    return {"reviewerID": user, "asin": item, "reviewText": text, "overall": rating, "unixReviewTime": time}
+    return {
+        "reviewerID": user,
+        "asin": item,
+        "reviewText": text,
+        "overall": rating,
+        "unixReviewTime": time,
+    }
 
 
 def events(corpus) -> list[tuple]:
@@ -23,7 +29,8 @@ def events(corpus) -> list[tuple]:
 
 def test_a_2014_pair_becomes_interactions_and_items(write):
     reviews = write(
-        "reviews_Tools_5.json.gz", lines(review(), review("A14VAT5EAX3D9S", "B000000002", DAY + 86_400, 3, "x"))
+        "reviews_Tools_5.json.gz",
+        lines(review(), review("A14VAT5EAX3D9S", "B000000002", DAY + 86_400, 3, "x")),
     )
     meta = write(
         "meta_Tools.json.gz",
@@ -38,7 +45,14 @@ def test_a_2014_pair_becomes_interactions_and_items(write):
         ("A14VAT5EAX3D9S", "B000000002", "tools", DAY + 86_400, 3.0, "x"),
     ]
     assert corpus.items.rows() == [
-        ("1384719342", "tools", 'Tom & Jerry\'s "drill"', "Drills.", "Acme", ["Tools", "Power & Hand", "Drills"]),
+        (
+            "1384719342",
+            "tools",
+            'Tom & Jerry\'s "drill"',
+            "Drills.",
+            "Acme",
+            ["Tools", "Power & Hand", "Drills"],
+        ),
         ("B000000002", "tools", None, None, None, None),
     ]
     assert corpus.clock == "day"
@@ -58,7 +72,13 @@ def test_a_2018_pair_joins_the_parts_of_a_description(write):
                 "category": ["Tools", "Tools"],
                 "description": ["a", "", "b"],
             },
-            {"asin": "B000000003", "title": "Saw", "brand": "Acme", "category": [], "description": ""},
+            {
+                "asin": "B000000003",
+                "title": "Saw",
+                "brand": "Acme",
+                "category": [],
+                "description": "",
+            },
         ),
     )
     corpus = read_amazon(reviews, meta, domain="tools")
@@ -104,14 +124,19 @@ def test_a_2023_pair_counts_in_milliseconds(write):
         ),
     )
     corpus = read_amazon(reviews, meta, domain="books")
-    assert events(corpus) == [("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B00YQ6X8E1", "books", 1588687728, 4.0, "ok")]
+    assert events(corpus) == [
+        ("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B00YQ6X8E1", "books", 1588687728, 4.0, "ok")
+    ]
     assert corpus.clock == "unix"
     assert corpus.items["creator"].to_list() == ['Ann \\ "B" Author', None]
 
 
 def test_the_first_of_two_metadata_rows_is_kept(write):
     reviews = write("r.json", lines(review()))
-    meta = write("m.json", lines({"asin": "1384719342", "title": "first"}, {"asin": "1384719342", "title": "second"}))
+    meta = write(
+        "m.json",
+        lines({"asin": "1384719342", "title": "first"}, {"asin": "1384719342", "title": "second"}),
+    )
     assert read_amazon(reviews, meta, domain="x").items["title"].to_list() == ["first"]
 
 
@@ -128,7 +153,12 @@ def test_odd_but_legal_values_are_read_alike_with_and_without_polars(write):
         review(text=None),
     ]
     corpus = read_amazon(write("r.json", lines(*odd)), domain="x")
-    assert corpus.interactions["review"].to_list() == ['quote " back \\ slash \n line é 😀', "good", "good", None]
+    assert corpus.interactions["review"].to_list() == [
+        'quote " back \\ slash \n line é 😀',
+        "good",
+        "good",
+        None,
+    ]
     assert corpus.interactions["rating"].to_list() == [5, 4, 5, 5]
     assert corpus.interactions["timestamp"].to_list() == [DAY] * 4
 
@@ -154,14 +184,17 @@ def test_malformed_lines_are_counted_and_named_by_their_line(write):
 def test_too_many_malformed_lines_fail_with_count_and_first_line(write):
     path = write("r.json", lines(review()) * 50 + "oops\n" * 2)
     with pytest.raises(
-        DataError, match=r"r\.json: 2 of 52 lines are malformed, more than the 1% .* line 51: not JSON: 'oops'"
+        DataError,
+        match=r"r\.json: 2 of 52 lines are malformed, more than the 1% .* line 51: not JSON: 'oops'",
     ):
         read_amazon(path, domain="x")
     assert read_amazon(path, domain="x", max_malformed=0.05).interactions.height == 50
 
 
 def test_line_numbers_hold_across_blocks(write, monkeypatch):
-    monkeypatch.setattr("reprolib.data.readers._stream.blocks.__kwdefaults__", {"size": 1000, "progress": False})
+    monkeypatch.setattr(
+        "reprolib.data.readers._stream.blocks.__kwdefaults__", {"size": 1000, "progress": False}
+    )
     path = write("r.json", lines(review()) * 5000 + "oops\n" + lines(review()) * 5000 + "oops")
     report = read_amazon(path, domain="x").reports[0]
     assert report.malformed == ((5001, "not JSON: 'oops'"), (10002, "not JSON: 'oops'"))
@@ -170,7 +203,9 @@ def test_line_numbers_hold_across_blocks(write, monkeypatch):
 
 def test_line_numbers_count_the_header_and_blank_lines(write):
     good = "A2IBPI20UZIR0U,B000000001,5.0,1393545600123\n"
-    path = write("x.csv", "user_id,parent_asin,rating,timestamp\n" + good * 2 + "\n" + "oops\n" + good * 200)
+    path = write(
+        "x.csv", "user_id,parent_asin,rating,timestamp\n" + good * 2 + "\n" + "oops\n" + good * 200
+    )
     assert [line for line, _ in read_amazon_ratings(path, domain="x").reports[0].malformed] == [5]
 
 
@@ -213,7 +248,11 @@ def test_only_twenty_malformed_lines_are_listed_but_all_are_counted(write):
             lines(review(rating=DAY, time=5)),
             "line 1: overall 1382400000 is not between 0 and 10; are rating and timestamp",
         ),
-        ("r.json", lines(review(time=DAY * 1000)), "unixReviewTime 1382400000000 is not between .* seconds since 1970"),
+        (
+            "r.json",
+            lines(review(time=DAY * 1000)),
+            "unixReviewTime 1382400000000 is not between .* seconds since 1970",
+        ),
         ("r.json", lines(review("B000000001", "A2IBPI20UZIR0U")), "seem swapped"),
     ],
 )
@@ -231,7 +270,9 @@ def test_a_missing_file_is_named_with_what_was_expected(tmp_path):
 def test_a_cut_download_says_how_many_lines_came_before(write):
     import random
 
-    whole = write("r.json.gz", lines(*(review(text=str(random.Random(i).random())) for i in range(5000))))
+    whole = write(
+        "r.json.gz", lines(*(review(text=str(random.Random(i).random())) for i in range(5000)))
+    )
     whole.write_bytes(whole.read_bytes()[:-1000])
     with pytest.raises(DataError, match=r"ends early after 4,\d{3} whole lines; download it again"):
         read_amazon(whole, domain="x")
@@ -244,7 +285,10 @@ def test_reviews_given_as_metadata_are_refused(write):
 
 
 def test_metadata_of_other_items_is_refused(write):
-    reviews, meta = write("r.json", lines(review())), write("m.json", lines({"asin": "B999999999", "title": "t"}))
+    reviews, meta = (
+        write("r.json", lines(review())),
+        write("m.json", lines({"asin": "B999999999", "title": "t"})),
+    )
     with pytest.raises(DataError, match="none of the 1 items with metadata is among the 1 items"):
         read_amazon(reviews, meta, domain="x")
 
@@ -274,7 +318,10 @@ def test_ratings_tables_of_all_vintages_agree(write, name, content, time):
             "A2IBPI20UZIR0U,1384719342,1393545600,5.0\n",
             "rating 1393545600 is not between 0 and 10; are rating and timestamp swapped",
         ),
-        ("user_id,parent_asin,rating,timestamp\nB000000001,A2IBPI20UZIR0U,5.0,1393545600123\n", "seem swapped"),
+        (
+            "user_id,parent_asin,rating,timestamp\nB000000001,A2IBPI20UZIR0U,5.0,1393545600123\n",
+            "seem swapped",
+        ),
         ("user_id,parent_asin,rating\nA2IBPI20UZIR0U,B000000001,5.0\n", "no column 'timestamp'"),
         ("A2IBPI20UZIR0U,1384719342,5.0\n", "3 columns in its first line"),
         (
@@ -292,10 +339,14 @@ def test_bad_ratings_tables_get_one_sentence(write, content, message):
 @pytest.mark.real
 def test_musical_instruments_2014(data_dir):
     corpus = read_amazon(
-        data_dir / "amazon2014-musical-instruments-5core/reviews_Musical_Instruments_5.json.gz", domain="m"
+        data_dir / "amazon2014-musical-instruments-5core/reviews_Musical_Instruments_5.json.gz",
+        domain="m",
     )
     counts = corpus.interactions.select(
-        pl.len(), pl.col("user").n_unique(), item=pl.col("item").n_unique(), text=(pl.col("review") != "").sum()
+        pl.len(),
+        pl.col("user").n_unique(),
+        item=pl.col("item").n_unique(),
+        text=(pl.col("review") != "").sum(),
     ).row(0)
     assert counts == (10_261, 1_429, 900, 10_254)
     assert corpus.clock == "day"
@@ -304,8 +355,12 @@ def test_musical_instruments_2014(data_dir):
 @pytest.mark.real
 def test_gift_cards_2018(data_dir):
     folder = data_dir / "amazon2018-gift-cards-raw"
-    corpus = read_amazon(folder / "Gift_Cards_5.json.gz", folder / "meta_Gift_Cards.json.gz", domain="gifts")
-    assert corpus.interactions.select(pl.len(), pl.col("user").n_unique(), item=pl.col("item").n_unique()).row(0) == (
+    corpus = read_amazon(
+        folder / "Gift_Cards_5.json.gz", folder / "meta_Gift_Cards.json.gz", domain="gifts"
+    )
+    assert corpus.interactions.select(
+        pl.len(), pl.col("user").n_unique(), item=pl.col("item").n_unique()
+    ).row(0) == (
         2_972,
         458,
         148,

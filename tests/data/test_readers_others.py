@@ -17,7 +17,9 @@ def events(corpus) -> list[tuple]:
 
 
 def counts(corpus) -> tuple:
-    return corpus.interactions.select(pl.len(), pl.col("user").n_unique(), item=pl.col("item").n_unique()).row(0)
+    return corpus.interactions.select(
+        pl.len(), pl.col("user").n_unique(), item=pl.col("item").n_unique()
+    ).row(0)
 
 
 BOOK = {
@@ -36,9 +38,14 @@ def test_goodreads_csv_has_positions_for_times_and_null_for_rating_zero(write):
 
 
 def test_goodreads_numbers_become_book_ids_through_the_map(write):
-    interactions, books = write("i.csv", GOODREADS_CSV), write("goodreads_books.json.gz", lines(BOOK))
+    interactions, books = (
+        write("i.csv", GOODREADS_CSV),
+        write("goodreads_books.json.gz", lines(BOOK)),
+    )
     ids = write("book_id_map.csv", "book_id_csv,book_id\n5,900\n6,901\n")
-    authors = write("goodreads_book_authors.json.gz", lines({"author_id": "7", "name": "Jane Austen"}))
+    authors = write(
+        "goodreads_book_authors.json.gz", lines({"author_id": "7", "name": "Jane Austen"})
+    )
     corpus = read_goodreads(interactions, books, authors=authors, book_ids=ids)
     assert corpus.items.rows() == [
         ("900", "books", "Emma & I", None, "Jane Austen", ["classics"]), ("901", "books", None, None, None, None),
@@ -50,7 +57,9 @@ def test_goodreads_numbers_become_book_ids_through_the_map(write):
 def test_goodreads_reviews_count_seconds_in_utc(write):
     record = {"user_id": "8842281e", "book_id": "900", "review_id": "r", "rating": 3, "review_text": "Fine.",
               "date_added": "Wed Mar 22 11:37:04 -0700 2017"}  # fmt: skip
-    corpus = read_goodreads(write("goodreads_reviews_dedup.json.gz", lines(record)), write("b.json", lines(BOOK)))
+    corpus = read_goodreads(
+        write("goodreads_reviews_dedup.json.gz", lines(record)), write("b.json", lines(BOOK))
+    )
     assert events(corpus) == [("8842281e", "900", "books", 1490207824, 3.0, "Fine.")]
     assert corpus.clock == "unix"
     with pytest.raises(DataError, match="line 1: no timestamp can be read"):
@@ -58,7 +67,9 @@ def test_goodreads_reviews_count_seconds_in_utc(write):
 
 
 def test_the_chain_map_gives_one_interaction_per_pair(write):
-    corpus = read_goodreads(write("goodreads.user_item_map", "{'user_id': 3, 'items': {0: 3, 8: 2}}\n"))
+    corpus = read_goodreads(
+        write("goodreads.user_item_map", "{'user_id': 3, 'items': {0: 3, 8: 2}}\n")
+    )
     assert [row[:2] for row in events(corpus)] == [("3", "0"), ("3", "8")]
 
 
@@ -71,19 +82,30 @@ GAMES = '{"app_name": NaN, "id": NaN, "title": NaN, "genres": NaN, "tags": NaN}\
 
 
 def test_steam_reviews_by_user_and_games_with_nan_rows(write):
-    corpus = read_steam(write("australian_user_reviews.json.gz", STEAM), write("steam_games.json.gz", GAMES))
+    corpus = read_steam(
+        write("australian_user_reviews.json.gz", STEAM), write("steam_games.json.gz", GAMES)
+    )
     assert events(corpus) == [
         ("ann", "1250", "games", 1320451200, 1.0, "it's fun"), ("ann", "22200", "games", None, 0.0, ""),
     ]  # fmt: skip
     assert corpus.clock == "day"
-    assert corpus.items.row(0) == ("1250", "games", "Killing Floor", None, "Tripwire", ["Action", "FPS"])
+    assert corpus.items.row(0) == (
+        "1250",
+        "games",
+        "Killing Floor",
+        None,
+        "Tripwire",
+        ["Action", "FPS"],
+    )
     assert corpus.reports[1].n_malformed == 0
 
 
 def test_steam_literal_games_and_the_long_review_file(write):
     reviews = write("steam_reviews.json.gz", "{u'username': u'Bob', u'product_id': u'70', u'date': u'2018-01-02', "
                     "u'text': u'caf\\xe9', u'hours': 1.5}\n")  # fmt: skip
-    games = write("steam_games.json.gz", "{u'id': u'70', u'app_name': u'Half-Life', u'tags': [u'FPS']}\n")
+    games = write(
+        "steam_games.json.gz", "{u'id': u'70', u'app_name': u'Half-Life', u'tags': [u'FPS']}\n"
+    )
     corpus = read_steam(reviews, games)
     assert events(corpus) == [("Bob", "70", "games", 1514851200, None, "café")]
     assert corpus.items.row(0) == ("70", "games", "Half-Life", None, None, ["FPS"])
@@ -97,8 +119,21 @@ def test_a_python_call_in_a_literal_is_malformed_and_never_run(write, tmp_path):
     assert not victim.exists()
 
 
-YELP = {"review_id": "r", "user_id": "u", "business_id": "b", "stars": 4, "text": "nice", "date": "2014-02-05 20:30:30"}
-BUSINESS = {"business_id": "b", "name": "Cafe", "city": "Tucson", "categories": "Food, Coffee & Tea", "hours": None}
+YELP = {
+    "review_id": "r",
+    "user_id": "u",
+    "business_id": "b",
+    "stars": 4,
+    "text": "nice",
+    "date": "2014-02-05 20:30:30",
+}
+BUSINESS = {
+    "business_id": "b",
+    "name": "Cafe",
+    "city": "Tucson",
+    "categories": "Food, Coffee & Tea",
+    "hours": None,
+}
 
 
 def test_yelp_reviews_and_businesses(write):
@@ -132,8 +167,14 @@ def test_the_three_dresses_of_movielens_agree(write, ratings, movies, genres):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("1\t2\t881250949\t3\n", "line 1: rating 881250949 is not between 0 and 10; are rating and timestamp swapped"),
-        ("userId,movieId,ratings,timestamp\n1,2,3,881250949\n", r"no column 'rating' \(nearest: 'ratings'\)"),
+        (
+            "1\t2\t881250949\t3\n",
+            "line 1: rating 881250949 is not between 0 and 10; are rating and timestamp swapped",
+        ),
+        (
+            "userId,movieId,ratings,timestamp\n1,2,3,881250949\n",
+            r"no column 'rating' \(nearest: 'ratings'\)",
+        ),
         ("1\t2\t3\n", "no column 'userId'"),
         ("", "is empty; expected MovieLens ratings"),
     ],
@@ -165,7 +206,9 @@ def test_real_steam(data_dir):
 @pytest.mark.real
 def test_real_yelp(data_dir):
     folder = data_dir / "yelp-open-raw-sample"
-    corpus = read_yelp(*(folder / f"yelp_academic_dataset_{n}.json.gz" for n in ("review", "business")))
+    corpus = read_yelp(
+        *(folder / f"yelp_academic_dataset_{n}.json.gz" for n in ("review", "business"))
+    )
     assert counts(corpus) == (999, 993, 822)
     assert corpus.items.height == 822 + 1_000 - 63
 
@@ -177,9 +220,15 @@ def test_real_movielens(data_dir):
     assert counts(corpus) == (100_000, 943, 1_682)
     assert corpus.items["title"].null_count() == 0
     folder = data_dir / "movielens-latest-small-dbpedia"
-    assert counts(read_movielens(folder / "ratings.csv.gz", folder / "movies.csv.gz")) == (100_004, 671, 9_066)
+    assert counts(read_movielens(folder / "ratings.csv.gz", folder / "movies.csv.gz")) == (
+        100_004,
+        671,
+        9_066,
+    )
 
 
 def test_a_gz_file_without_its_suffix_is_still_read(write):
-    path = write("ratings.csv", gzip.compress(b"userId,movieId,rating,timestamp\n1,2,3.0,881250949\n"))
+    path = write(
+        "ratings.csv", gzip.compress(b"userId,movieId,rating,timestamp\n1,2,3.0,881250949\n")
+    )
     assert counts(read_movielens(path)) == (1, 1, 1)

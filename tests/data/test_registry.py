@@ -7,15 +7,15 @@ import zipfile
 import pytest
 from click.testing import CliRunner
 
-from reprolib.data import registry
 from reprolib.data.cli import data
 from reprolib.data.corpus import DataError
-from reprolib.data.download import content_hash
-from reprolib.data.registry import get, load, source, sources
+from reprolib.data.sources import registry
+from reprolib.data.sources.download import content_hash
+from reprolib.data.sources.registry import get, load, source, sources
 
 
 def test_every_source_is_complete():
-    from reprolib.data.converters import CONVERTERS
+    from reprolib.data.sources.converters import CONVERTERS
 
     for name, entry in sources().items():
         assert entry.about, name
@@ -23,19 +23,26 @@ def test_every_source_is_complete():
         assert entry.cite, name
         assert entry.files or entry.manual, name
         assert entry.convert is None or (entry.convert in CONVERTERS and entry.domains), name
-        assert all(file["url"].startswith("https://") and "/" not in file["name"] for file in entry.files), name
+        assert all(
+            file["url"].startswith("https://") and "/" not in file["name"] for file in entry.files
+        ), name
         assert all(len(file.get("sha256", "0" * 64)) == 64 for file in entry.files), name
 
 
 def test_a_family_is_resolved_to_one_category():
     entry = source("amazon2014/Books")
     assert entry.domains == ("Books",)
-    assert [file["name"] for file in entry.files] == ["reviews_Books_5.json.gz", "meta_Books.json.gz"]
+    assert [file["name"] for file in entry.files] == [
+        "reviews_Books_5.json.gz",
+        "meta_Books.json.gz",
+    ]
     assert entry.files[0]["url"].endswith("/reviews_Books_5.json.gz")
 
 
 def test_an_unknown_name_gets_the_nearest_ones():
-    with pytest.raises(DataError, match=r"'movielens-100' is no known data set; did you mean movielens-100k"):
+    with pytest.raises(
+        DataError, match=r"'movielens-100' is no known data set; did you mean movielens-100k"
+    ):
         source("movielens-100")
     with pytest.raises(DataError, match="is no known data set"):
         source("amazon2014/Bookshelves")
@@ -50,7 +57,9 @@ def test_an_absent_or_incomplete_set_shows_the_command(tmp_path):
 
 
 def test_a_set_to_be_fetched_by_hand_says_how(tmp_path):
-    with pytest.raises(DataError, match="cannot be downloaded by this command: its terms must be accepted"):
+    with pytest.raises(
+        DataError, match="cannot be downloaded by this command: its terms must be accepted"
+    ):
         get("yelp", tmp_path)
 
 
@@ -65,11 +74,15 @@ def shop(tmp_path, monkeypatch):
     quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     handler = functools.partial(quiet, directory=folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    ).start()
     (folder / "u.data").write_text("1\t2\t3\t881250949\n1\t3\t4\t881250950\n")
     file = {"name": "ml.zip", "url": f"http://127.0.0.1:{server.server_port}/ml.zip", "unpack": True,
             "content": {"u.data": content_hash(folder / "u.data")}}  # fmt: skip
-    entry = registry.Source("tiny", "Tiny films", "none", "nobody", "movielens", ("movies",), (file,))
+    entry = registry.Source(
+        "tiny", "Tiny films", "none", "nobody", "movielens", ("movies",), (file,)
+    )
     monkeypatch.setattr(registry, "sources", lambda: {"tiny": entry})
     yield file
     server.shutdown()
@@ -139,7 +152,9 @@ def test_describe_knows_the_format_by_content(write, name, content, kind):
 
 
 def test_describe_refuses_item_files(write):
-    result = CliRunner().invoke(data, ["describe", str(write("meta.json", '{"asin": "b", "title": "t"}\n'))])
+    result = CliRunner().invoke(
+        data, ["describe", str(write("meta.json", '{"asin": "b", "title": "t"}\n'))]
+    )
     assert "holds Amazon metadata, which say something about items only" in result.output
 
 
@@ -149,7 +164,14 @@ def test_published_checksums_are_those_of_the_real_files(data_dir):
     for name, entry in sources().items():
         folder = registry.locate(entry, data_dir)
         for file in entry.files if folder else ():
-            path = next((p for p in (folder / file["name"], folder / (file["name"] + ".gz")) if p.is_file()), None)
+            path = next(
+                (
+                    p
+                    for p in (folder / file["name"], folder / (file["name"] + ".gz"))
+                    if p.is_file()
+                ),
+                None,
+            )
             if path is None or "sha256" not in file:
                 continue
             packed = file["name"].endswith(".gz")

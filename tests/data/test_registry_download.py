@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from reprolib.data import download
 from reprolib.data.corpus import DataError
-from reprolib.data.download import content_hash, fetch, unpack
+from reprolib.data.sources import download
+from reprolib.data.sources.download import content_hash, fetch, unpack
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
 HASH = hashlib.sha256(CONTENT).hexdigest()
@@ -33,7 +33,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", server.tag)
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
+            self.send_header(
+                "Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}"
+            )
         self.end_headers()
         if server.deaths > 0:
             server.deaths -= 1
@@ -50,7 +52,14 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    one.content, one.ranges, one.deaths, one.cut, one.ranged, one.tag = CONTENT, [], 0, 700_000, True, '"v1"'
+    one.content, one.ranges, one.deaths, one.cut, one.ranged, one.tag = (
+        CONTENT,
+        [],
+        0,
+        700_000,
+        True,
+        '"v1"',
+    )
     one.url = f"http://127.0.0.1:{one.server_port}/file.bin"
     thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -73,7 +82,10 @@ def test_a_broken_connection_goes_on_where_it_stopped(server, tmp_path):
     assert fetch(server.url, tmp_path / "file.bin", HASH, progress=False).read_bytes() == CONTENT
     first, *later = server.ranges
     assert first is None
-    assert [int(wanted.removeprefix("bytes=").removesuffix("-")) > 0 for wanted in later] == [True, True]
+    assert [int(wanted.removeprefix("bytes=").removesuffix("-")) > 0 for wanted in later] == [
+        True,
+        True,
+    ]
 
 
 def test_an_interrupted_process_goes_on_in_the_next_one(server, tmp_path, monkeypatch):
@@ -153,9 +165,14 @@ def test_archives_are_unpacked_with_their_folders(tmp_path):
     assert (tmp_path / "tar/deep/er/x.txt").read_bytes() == b"ok"
 
 
-@pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "a/../../out.txt", "..\\out.txt", "C:/out.txt"])
+@pytest.mark.parametrize(
+    "name", ["../out.txt", "/out.txt", "a/../../out.txt", "..\\out.txt", "C:/out.txt"]
+)
 def test_entries_that_lead_out_are_refused_and_nothing_is_written(tmp_path, name):
-    for archive in (zipped(tmp_path / "a.zip", ["good.txt", name]), tarred(tmp_path / "a.tar.gz", name)):
+    for archive in (
+        zipped(tmp_path / "a.zip", ["good.txt", name]),
+        tarred(tmp_path / "a.tar.gz", name),
+    ):
         with pytest.raises(DataError, match="leads out of the folder, so nothing was unpacked"):
             unpack(archive, tmp_path / "in")
     assert not (tmp_path / "in").exists()

@@ -10,14 +10,33 @@ from reprolib.data.prepare import drop_undated
 from reprolib.data.split import check_no_leak, future_share, leave_one_out, temporal_cut
 
 # u: target t1@10 t2@20 t3@30 t4@40, source s1@5 s2@20 s3@35 s4@99; v: too short for a test
-ROWS = [("u", "t1", "T", 10), ("u", "s1", "S", 5), ("u", "t3", "T", 30), ("u", "t2", "T", 20), ("u", "s2", "S", 20),
-        ("u", "t4", "T", 40), ("u", "s3", "S", 35), ("u", "s4", "S", 99), ("v", "t1", "T", 1), ("v", "t2", "T", 2)]
+ROWS = [
+    ("u", "t1", "T", 10),
+    ("u", "s1", "S", 5),
+    ("u", "t3", "T", 30),
+    ("u", "t2", "T", 20),
+    ("u", "s2", "S", 20),
+    ("u", "t4", "T", 40),
+    ("u", "s3", "S", 35),
+    ("u", "s4", "S", 99),
+    ("v", "t1", "T", 1),
+    ("v", "t2", "T", 2),
+]
 
 
 def random_corpus(seed, days=False, n_users=60):
     rng = np.random.default_rng(seed)
-    rows = [(f"u{u}", f"{d}{rng.integers(30)}", d, int(rng.integers(40) * 86400 if days else rng.integers(10**6)))
-            for u in range(n_users) for d in "ST" for _ in range(rng.integers(0, 9))]
+    rows = [
+        (
+            f"u{u}",
+            f"{d}{rng.integers(30)}",
+            d,
+            int(rng.integers(40) * 86400 if days else rng.integers(10**6)),
+        )
+        for u in range(n_users)
+        for d in "ST"
+        for _ in range(rng.integers(0, 9))
+    ]
     return corpus(rows, clock="day" if days else "unix", name="random")
 
 
@@ -49,8 +68,13 @@ def test_without_a_target_the_last_event_of_all_is_the_test():
 
 
 def test_the_order_of_the_file_decides_only_ties():
-    a, b = leave_one_out(corpus(ROWS), "T", "S"), leave_one_out(corpus(sorted(ROWS, key=lambda r: r[3])), "T", "S")
-    assert [names(x, x.item[x.ptr[0] : x.ptr[1]]) for x in (a,)] == [names(b, b.item[b.ptr[-2] : b.ptr[-1]])]
+    a, b = (
+        leave_one_out(corpus(ROWS), "T", "S"),
+        leave_one_out(corpus(sorted(ROWS, key=lambda r: r[3])), "T", "S"),
+    )
+    assert [names(x, x.item[x.ptr[0] : x.ptr[1]]) for x in (a,)] == [
+        names(b, b.item[b.ptr[-2] : b.ptr[-1]])
+    ]
     tied = corpus([("u", x, "T", 7) for x in "abc"])
     s = leave_one_out(tied, "T")
     assert names(s, s.item) == ["a", "b", "c"]
@@ -70,9 +94,15 @@ def test_an_open_leak_is_found():
         check_no_leak(leave_one_out(random_corpus(0), "T", "S", leak=True))
 
 
-@pytest.mark.parametrize(("field", "at", "wrong", "fault"), [
-    ("train_end", 0, 4, "among its training events"), ("time", 1, 0, "out of order"),
-    ("before", 3, 4, "not earlier"), ("src_train", 0, 3, "at or after its")])
+@pytest.mark.parametrize(
+    ("field", "at", "wrong", "fault"),
+    [
+        ("train_end", 0, 4, "among its training events"),
+        ("time", 1, 0, "out of order"),
+        ("before", 3, 4, "not earlier"),
+        ("src_train", 0, 3, "at or after its"),
+    ],
+)
 def test_every_kind_of_leak_is_found(field, at, wrong, fault):
     s = leave_one_out(corpus(ROWS), "T", "S")
     broken = getattr(s, field).copy()

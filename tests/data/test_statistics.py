@@ -5,13 +5,23 @@ from toy import corpus
 from reprolib.data.statistics import domain_ratio, popularity_curve, rating_shares, statistics
 from reprolib.report.published import statistics_beside
 
-ROWS = [("u", "a", "food", 0), ("u", "b", "food", 86400), ("u", "k", "kitchen", 5), ("v", "a", "food", 10)]
+ROWS = [
+    ("u", "a", "food", 0),
+    ("u", "b", "food", 86400),
+    ("u", "k", "kitchen", 5),
+    ("v", "a", "food", 10),
+]
 
 
 def test_statistics_by_hand():
     table = statistics(corpus(ROWS, name="toy")).set_index("domain")
     food = table.loc["food"]
-    assert (food["users"], food["items"], food["interactions"], food["average length"]) == (2, 2, 3, 1.5)
+    assert (food["users"], food["items"], food["interactions"], food["average length"]) == (
+        2,
+        2,
+        3,
+        1.5,
+    )
     assert food["overlapping"] == 1
     assert food["sparsity %"] == pytest.approx(25)
     assert (food["from"], food["titled %"]) == (1970, 0)
@@ -24,7 +34,10 @@ def test_a_corpus_without_times_has_no_years():
 
 def test_popularity_counts_from_the_top_in_each_domain():
     curve = popularity_curve(corpus(ROWS))
-    assert curve[curve["domain"] == "food"][["place", "events"]].to_numpy().tolist() == [[1, 2], [2, 1]]
+    assert curve[curve["domain"] == "food"][["place", "events"]].to_numpy().tolist() == [
+        [1, 2],
+        [2, 1],
+    ]
 
 
 def test_rating_shares_add_up_and_are_empty_without_ratings():
@@ -56,4 +69,6 @@ def test_published_statistics_stand_before_ours_of_the_same_domains():
 def test_published_lengths_are_interactions_by_users():
     beside = statistics_beside(statistics(corpus(ROWS)))
     printed = beside[beside["data"] == "published"]
-    assert (printed["interactions"] / printed["users"] - printed["average length"]).abs().max() < 0.006
+    assert (
+        printed["interactions"] / printed["users"] - printed["average length"]
+    ).abs().max() < 0.006

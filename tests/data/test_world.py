@@ -14,7 +14,13 @@ from reprolib.data.world import DOMAINS, generate, make_world, read_truth, read_
 from reprolib.data.world.domains import SIZES, window
 from reprolib.data.world.latent import DRIFT, FACET, INERTIA, INTENT, NEXT, PRIVATE, STICKY, TASTE
 
-PAIRS = [("food", "kitchen"), ("movies", "books"), ("cds", "movies"), ("cloth", "sport"), ("electronics", "phones")]
+PAIRS = [
+    ("food", "kitchen"),
+    ("movies", "books"),
+    ("cds", "movies"),
+    ("cloth", "sport"),
+    ("electronics", "phones"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +49,21 @@ def test_a_seed_gives_the_same_bytes(described, tmp_path):
 
 
 def test_world_json_lists_the_digest_of_every_file(folder, described):
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"world.json"}
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {
+        "world.json"
+    }
     assert found == set(described["files"])
     for name, digest in described["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
 @pytest.mark.parametrize(("seed", "same"), [(0, True), (1, False)])
-def test_a_domain_depends_on_the_seed_and_not_on_which_others_exist(described, tmp_path, monkeypatch, seed, same):
-    monkeypatch.setattr(generate, "DOMAINS", {name: DOMAINS[name] for name in ("cloth", "books", "movies")})
+def test_a_domain_depends_on_the_seed_and_not_on_which_others_exist(
+    described, tmp_path, monkeypatch, seed, same
+):
+    monkeypatch.setattr(
+        generate, "DOMAINS", {name: DOMAINS[name] for name in ("cloth", "books", "movies")}
+    )
     make_world(tmp_path / "few", "smoke", seed=seed)
     files = json.loads((tmp_path / "few/world.json").read_text())["files"]
     raw = [name for name in files if not name.startswith("truth")]
@@ -76,7 +88,9 @@ def writes(monkeypatch):
     return calls
 
 
-def test_an_existing_world_is_left_alone_until_a_knob_the_version_or_a_file_is_missing(tmp_path, writes, monkeypatch):
+def test_an_existing_world_is_left_alone_until_a_knob_the_version_or_a_file_is_missing(
+    tmp_path, writes, monkeypatch
+):
     folder = make_world(tmp_path / "w")
     make_world(folder)
     assert len(writes) == 1
@@ -94,7 +108,14 @@ def test_an_existing_world_is_left_alone_until_a_knob_the_version_or_a_file_is_m
 
 def test_the_version_of_a_world_covers_all_code_and_words_that_write_it():
     names = {path.name for path in generate.SOURCES}
-    assert {"generate.py", "latent.py", "domains.py", "texts.py", "traits.yaml", "food.yaml"} <= names
+    assert {
+        "generate.py",
+        "latent.py",
+        "domains.py",
+        "texts.py",
+        "traits.yaml",
+        "food.yaml",
+    } <= names
     assert len(str(generate.VERSION)) == 16
 
 
@@ -114,7 +135,9 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
-@pytest.mark.parametrize("knob", [{"size": "huge"}, {"seed": -1}, {"text": 1.5}, {"noise": float("nan")}])
+@pytest.mark.parametrize(
+    "knob", [{"size": "huge"}, {"seed": -1}, {"text": 1.5}, {"noise": float("nan")}]
+)
 def test_a_knob_out_of_range_is_named(tmp_path, knob):
     with pytest.raises(ValueError, match=next(iter(knob))):
         make_world(tmp_path / "w", **{"size": "smoke"} | knob)
@@ -141,7 +164,9 @@ def test_the_readers_find_what_world_json_promises(name, corpora, described):
     assert sum(report.n_malformed for report in corpus.reports) == 0
     assert corpus.clock == ("day" if name == "games" else "unix")
     assert corpus.items["title"].n_unique() == corpus.items.height
-    texts = ["title", "creator", "categories"] + ["description"] * (name not in ("games", "restaurants"))
+    texts = ["title", "creator", "categories"] + ["description"] * (
+        name not in ("games", "restaurants")
+    )
     assert corpus.items.select(texts).null_count().sum_horizontal().item() == 0
     assert corpus.interactions.null_count().sum_horizontal().item() == 0
 
@@ -153,7 +178,9 @@ def test_the_readers_recover_the_true_events(name, corpora, folder):
     if name == "games":
         truth = truth.with_columns(rating=(pl.col("rating") >= 3).cast(pl.Float32))
     columns = ["user", "item", "timestamp", "rating"]
-    left, right = (t.select(columns).cast({"rating": pl.Float32}).sort(columns) for t in (truth, read))
+    left, right = (
+        t.select(columns).cast({"rating": pl.Float32}).sort(columns) for t in (truth, read)
+    )
     assert left.equals(right)
 
 
@@ -175,7 +202,13 @@ def test_domain_pairs_share_enough_active_users(pair, corpora):
 
 
 def test_platforms_have_disjoint_users_and_all_domains_disjoint_items(corpora):
-    platforms = [["books2023"], ["goodreads"], ["games"], ["restaurants"], [n for p in PAIRS for n in p]]
+    platforms = [
+        ["books2023"],
+        ["goodreads"],
+        ["games"],
+        ["restaurants"],
+        [n for p in PAIRS for n in p],
+    ]
     people = [set().union(*(users(corpora[name]) for name in names)) for names in platforms]
     assert len(set().union(*people)) == sum(map(len, people))
     items = pl.concat([c.items["item"].cast(pl.String) for c in corpora.values()])
@@ -196,7 +229,14 @@ def test_popularity_is_skewed_and_ratings_are_j_shaped(name, folder):
 def test_facts_speak_of_linked_items_and_name_their_creators(folder):
     corpus = read_world(folder, ["movies", "books"])
     facts, items = corpus.facts, corpus.items.with_columns(pl.col("item").cast(pl.String))
-    assert set(facts["relation"]) == {"author", "director", "genre", "series", "starring", "subject"}
+    assert set(facts["relation"]) == {
+        "author",
+        "director",
+        "genre",
+        "series",
+        "starring",
+        "subject",
+    }
     assert set(facts["subject"]) < set(items["item"])
     made = facts.filter(pl.col("relation").is_in(["author", "director"]))
     made = made.join(items, left_on="subject", right_on="item")
@@ -212,6 +252,14 @@ def test_the_page_on_the_world_describes_these_domains_and_sizes():
         assert f"| {name} | {d.source} | {who} | {years} | {d.events} | {d.weight} |" in page
     for name, size in SIZES.items():
         assert f"| {name} | {size.users} | {size.items} | {size.activity} |" in page
-    for symbol, value in (("lambda", DRIFT), ("eta", INTENT), ("psi", INERTIA), ("kappa", PRIVATE), ("alpha", TASTE),
-                          ("gamma", FACET), ("mu", STICKY), ("nu", NEXT)):
+    for symbol, value in (
+        ("lambda", DRIFT),
+        ("eta", INTENT),
+        ("psi", INERTIA),
+        ("kappa", PRIVATE),
+        ("alpha", TASTE),
+        ("gamma", FACET),
+        ("mu", STICKY),
+        ("nu", NEXT),
+    ):
         assert f"$\\{symbol}={value}$" in page

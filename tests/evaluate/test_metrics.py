@@ -5,13 +5,31 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reprolib.evaluate.metrics import check_ranks, expected_value, per_user, subgroups, summarise, value
+from reprolib.evaluate.metrics import (
+    check_ranks,
+    expected_value,
+    per_user,
+    subgroups,
+    summarise,
+    value,
+)
 
 
 def table(ranks, **columns):
     n = len(ranks)
-    base = {"system": "a", "dataset": "d", "direction": "x", "seed": 0, "protocol": "full", "user": range(n),
-            "rank": ranks, "candidates": 1000, "item_count": 9, "item_place": 0.5, "history": 9}
+    base = {
+        "system": "a",
+        "dataset": "d",
+        "direction": "x",
+        "seed": 0,
+        "protocol": "full",
+        "user": range(n),
+        "rank": ranks,
+        "candidates": 1000,
+        "item_count": 9,
+        "item_place": 0.5,
+        "history": 9,
+    }
     return pd.DataFrame(base | columns)
 
 
@@ -29,26 +47,43 @@ def test_metrics_agree_with_ir_measures():
     rng = np.random.default_rng(0)
     ranks = rng.integers(1, 60, 200)
     qrels = [ir_measures.Qrel(str(u), "target", 1) for u in range(200)]
-    run = [ir_measures.ScoredDoc(str(u), "target" if place == rank else f"d{place}", -place)
-           for u, rank in enumerate(ranks) for place in range(1, 61)]
-    theirs = ir_measures.calc_aggregate([Success @ 10, nDCG @ 10, RR @ 10, R @ 20, nDCG @ 5], qrels, run)
-    for measure, ours in ((Success @ 10, "HR@10"), (nDCG @ 10, "NDCG@10"), (RR @ 10, "MRR@10"), (R @ 20, "Recall@20"),
-                          (nDCG @ 5, "NDCG@5")):
+    run = [
+        ir_measures.ScoredDoc(str(u), "target" if place == rank else f"d{place}", -place)
+        for u, rank in enumerate(ranks)
+        for place in range(1, 61)
+    ]
+    theirs = ir_measures.calc_aggregate(
+        [Success @ 10, nDCG @ 10, RR @ 10, R @ 20, nDCG @ 5], qrels, run
+    )
+    for measure, ours in (
+        (Success @ 10, "HR@10"),
+        (nDCG @ 10, "NDCG@10"),
+        (RR @ 10, "MRR@10"),
+        (R @ 20, "Recall@20"),
+        (nDCG @ 5, "NDCG@5"),
+    ):
         assert value(ranks, ours).mean() == pytest.approx(theirs[measure], abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["HR@10", "NDCG@5", "MRR", "MRR@10"])
 def test_the_closed_form_equals_a_sum_over_scipys_hypergeometric(metric):
     rank, candidates, m = np.array([1, 7, 40, 300]), np.array([300, 300, 120, 300]), 100
-    by_hand = [sum(stats.hypergeom.pmf(x, c - 1, r - 1, m) * value([x + 1], metric)[0] for x in range(m + 1))
-               for r, c in zip(rank, candidates, strict=True)]
+    by_hand = [
+        sum(
+            stats.hypergeom.pmf(x, c - 1, r - 1, m) * value([x + 1], metric)[0]
+            for x in range(m + 1)
+        )
+        for r, c in zip(rank, candidates, strict=True)
+    ]
     assert expected_value(rank, candidates, metric, m) == pytest.approx(by_hand, rel=1e-9)
 
 
 def test_the_closed_form_equals_real_sampling():
     rng = np.random.default_rng(1)
     rank, negatives, m = 40, 499, 100
-    draws = np.array([(rng.choice(negatives, m, replace=False) < rank - 1).sum() + 1 for _ in range(4000)])
+    draws = np.array(
+        [(rng.choice(negatives, m, replace=False) < rank - 1).sum() + 1 for _ in range(4000)]
+    )
     for metric in ("HR@10", "NDCG@10", "MRR"):
         sample = value(draws, metric)
         exact = expected_value([rank], [negatives + 1], metric, m)[0]
@@ -58,7 +93,9 @@ def test_the_closed_form_equals_real_sampling():
 def test_sampling_every_negative_is_the_full_ranking():
     rank = np.array([1.0, 5, 10, 11, 60])
     for metric in ("HR@10", "NDCG@10", "MRR"):
-        assert expected_value(rank, np.full(5, 61), metric, 60) == pytest.approx(value(rank, metric))
+        assert expected_value(rank, np.full(5, 61), metric, 60) == pytest.approx(
+            value(rank, metric)
+        )
 
 
 def test_a_tie_is_worth_the_mean_of_its_neighbours():
@@ -105,7 +142,8 @@ def test_summary_over_seeds_covers_users_and_seeds():
 def test_a_system_without_chance_still_has_an_interval_over_users():
     twice = pd.concat([table([1, 20, 1, 20]), table([1, 20, 1, 20], seed=1)])
     assert summarise(twice, ["HR@10"])["HR@10 ±"][0] == pytest.approx(
-        summarise(table([1, 20, 1, 20]), ["HR@10"])["HR@10 ±"][0], rel=0.01)
+        summarise(table([1, 20, 1, 20]), ["HR@10"])["HR@10 ±"][0], rel=0.01
+    )
 
 
 def test_expected_sampled_metrics_need_full_ranks():

@@ -18,7 +18,9 @@ def one_user(scores, target, seen=()):
     """Rank of `target` when item i + 1 has scores[i]."""
     items = torch.tensor([0.0, *scores])[:, None]
     ptr = torch.tensor([0, len(seen)])
-    return full_rank(torch.ones(1, 1), items, torch.tensor([target]), ptr, torch.tensor(seen, dtype=torch.long)).item()
+    return full_rank(
+        torch.ones(1, 1), items, torch.tensor([target]), ptr, torch.tensor(seen, dtype=torch.long)
+    ).item()
 
 
 def problem(n_users, n_items, seed=0, integers=True):
@@ -40,7 +42,11 @@ def by_hand(queries, items, target, ptr, seen, first, last):
         left_out = set(seen[ptr[u] : ptr[u + 1]].tolist())
         score = (items.double() @ queries[u].double()).tolist()
         others = [c for c in range(first, last + 1) if c not in left_out and c != goal]
-        ranks.append(1 + sum(score[c] > score[goal] for c in others) + sum(score[c] == score[goal] for c in others) / 2)
+        ranks.append(
+            1
+            + sum(score[c] > score[goal] for c in others)
+            + sum(score[c] == score[goal] for c in others) / 2
+        )
     return ranks
 
 
@@ -64,7 +70,9 @@ def test_ranks_equal_the_definition_on_both_paths(n_users, candidates):
     target = target.clamp(*candidates)
     got = full_rank(queries, items, target, ptr, seen, *candidates)
     assert got[:60].tolist() == by_hand(queries[:60], items, target[:60], ptr, seen, *candidates)
-    slow = rank_by_scores(lambda a, b: queries[a:b] @ items.T, n_users, target, ptr, seen, *candidates)
+    slow = rank_by_scores(
+        lambda a, b: queries[a:b] @ items.T, n_users, target, ptr, seen, *candidates
+    )
     assert got.tolist() == slow.tolist()
 
 
@@ -87,7 +95,15 @@ def test_nan_and_infinity_are_refused(bad, n_users):
 
 def test_a_target_outside_the_candidates_is_refused():
     with pytest.raises(ValueError, match="outside the candidates"):
-        full_rank(torch.ones(1, 1), torch.ones(5, 1), torch.tensor([4]), torch.tensor([0, 0]), torch.tensor([]), 1, 3)
+        full_rank(
+            torch.ones(1, 1),
+            torch.ones(5, 1),
+            torch.tensor([4]),
+            torch.tensor([0, 0]),
+            torch.tensor([]),
+            1,
+            3,
+        )
 
 
 def test_the_callers_tensors_are_not_changed():
@@ -111,7 +127,9 @@ def test_sampled_negatives_are_new_distinct_and_inside_the_candidates():
 
 def test_too_few_negatives_are_refused():
     with pytest.raises(ValueError, match="smaller m"):
-        sample_negatives(torch.tensor([1]), torch.tensor([0, 1]), torch.tensor([2]), 1, 5, m=4, seed=0)
+        sample_negatives(
+            torch.tensor([1]), torch.tensor([0, 1]), torch.tensor([2]), 1, 5, m=4, seed=0
+        )
 
 
 def test_sampled_rank_counts_only_its_own_negatives():
@@ -130,6 +148,10 @@ def test_top_items_are_the_best_unseen_candidates_and_give_the_coverage():
 def test_a_large_problem_with_ties_is_exact():
     queries, items, target, ptr, seen = problem(2100, 600, seed=3)
     items[1:] = items[1]  # every item scores alike
-    free = 600 - np.array([len(set(seen[a:b].tolist()) - {int(t)})
-                           for a, b, t in zip(ptr, ptr[1:], target, strict=False)])
+    free = 600 - np.array(
+        [
+            len(set(seen[a:b].tolist()) - {int(t)})
+            for a, b, t in zip(ptr, ptr[1:], target, strict=False)
+        ]
+    )
     assert full_rank(queries, items, target, ptr, seen).tolist() == ((free + 1) / 2).tolist()

@@ -18,19 +18,35 @@ from reprolib.evaluate.significance import (
 
 def ranks(system, values, direction="a->b", seed=0):
     n = len(values)
-    return pd.DataFrame({"system": system, "dataset": "toy", "direction": direction, "seed": seed, "protocol": "full",
-                         "user": range(n), "rank": np.asarray(values, float), "candidates": 1000, "item_count": 9,
-                         "item_place": 0.5, "history": 5})
+    return pd.DataFrame(
+        {
+            "system": system,
+            "dataset": "toy",
+            "direction": direction,
+            "seed": seed,
+            "protocol": "full",
+            "user": range(n),
+            "rank": np.asarray(values, float),
+            "candidates": 1000,
+            "item_count": 9,
+            "item_place": 0.5,
+            "history": 5,
+        }
+    )
 
 
 def pair(n=300, seed=0):
     rng = np.random.default_rng(seed)
     a = rng.random(n)
-    return pd.DataFrame({"A": a, "B": np.where(rng.random(n) < 0.3, a, a - rng.normal(0.02, 0.2, n))})
+    return pd.DataFrame(
+        {"A": a, "B": np.where(rng.random(n) < 0.3, a, a - rng.normal(0.02, 0.2, n))}
+    )
 
 
 def test_user_values_average_the_metric_over_seeds_not_the_ranks():
-    table = pd.concat([ranks("A", [1, 4], seed=0), ranks("A", [3, 20], seed=1), ranks("B", [2], seed=0)])
+    table = pd.concat(
+        [ranks("A", [1, 4], seed=0), ranks("A", [3, 20], seed=1), ranks("B", [2], seed=0)]
+    )
     values = user_values(table, "MRR@10")
     assert values["A"].tolist() == pytest.approx([(1 + 1 / 3) / 2, (1 / 4 + 0) / 2])
     assert values["B"].tolist()[0] == 0.5
@@ -66,13 +82,16 @@ def test_the_relative_interval_covers_users_and_grows_tight_with_them():
     narrow = tight["relative_high"] - tight["relative_low"]
     assert narrow < 0.25 * (wide["relative_high"] - wide["relative_low"])
     n, a, b = 4000, *pair(4000)[["A", "B"]].to_numpy().T
-    delta = 196 * (a - a.mean() / b.mean() * b).std() / b.mean() / math.sqrt(n)  # the delta method's half-width in %
+    delta = (
+        196 * (a - a.mean() / b.mean() * b).std() / b.mean() / math.sqrt(n)
+    )  # the delta method's half-width in %
     assert narrow / 2 == pytest.approx(delta, rel=0.1)
     assert compare(pair(), "A", "B") == compare(pair(), "A", "B")
     fast, slow = (compare(pair(4000), "A", "B", bootstraps=n) for n in (0, 2000))
     assert fast["relative_low"] == pytest.approx(fast["relative"] - delta, rel=1e-3)
     assert (fast["relative_low"], fast["relative_high"]) == pytest.approx(
-        (slow["relative_low"], slow["relative_high"]), abs=0.1 * delta)
+        (slow["relative_low"], slow["relative_high"]), abs=0.1 * delta
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss")
@@ -113,8 +132,13 @@ def test_holm_by_hand():
 
 def test_against_best_corrects_over_all_rows_of_the_table():
     rng = np.random.default_rng(1)
-    table = pd.concat([ranks(s, rng.integers(1, top, 80), d) for d in ("a->b", "b->a")
-                       for s, top in (("ours", 12), ("x", 20), ("y", 14))])
+    table = pd.concat(
+        [
+            ranks(s, rng.integers(1, top, 80), d)
+            for d in ("a->b", "b->a")
+            for s, top in (("ours", 12), ("x", 20), ("y", 14))
+        ]
+    )
     found = against_best(table, "NDCG@10", "ours")
     assert found["direction"].tolist() == ["a->b", "a->b", "b->a", "b->a"]
     assert found["against"].tolist() == ["x", "y"] * 2
@@ -140,14 +164,19 @@ def test_a_difference_of_gains_matches_the_bootstrap():
     assert found["relative"] == pytest.approx(gains[0] - gains[1])
     drawn = []
     for _ in range(1500):
-        again = [part.to_numpy()[rng.integers(0, len(part), len(part))].mean(0) for part in (one, other)]
+        again = [
+            part.to_numpy()[rng.integers(0, len(part), len(part))].mean(0) for part in (one, other)
+        ]
         drawn.append(100 * (again[0][0] / again[0][1] - again[1][0] / again[1][1]))
     half = (found["relative_high"] - found["relative_low"]) / 2
     assert half == pytest.approx(1.96 * np.std(drawn), rel=0.1)
     assert found["p_t"] == pytest.approx(2 * stats.norm.sf(found["relative"] / (half / 1.959964)))
     assert found["n"] == 1300
     back = gain_difference(other, one, "A", "B")
-    assert (back["relative"], back["p_t"]) == (pytest.approx(-found["relative"]), pytest.approx(found["p_t"]))
+    assert (back["relative"], back["p_t"]) == (
+        pytest.approx(-found["relative"]),
+        pytest.approx(found["p_t"]),
+    )
 
 
 def test_a_gain_that_is_not_defined_has_no_p():
@@ -167,7 +196,9 @@ def test_the_level_holds_a_true_null_is_rejected_in_five_of_a_hundred():
 
 def test_what_a_leak_gains_is_paired_over_users():
     closed = pd.concat([ranks("A", [5, 5, 2, 9], d) for d in ("a->b", "b->a")])
-    opened = pd.concat([ranks("A, leak open", r, d) for r, d in (([1, 1, 2, 3], "a->b"), ([5, 5, 2, 9], "b->a"))])
+    opened = pd.concat(
+        [ranks("A, leak open", r, d) for r, d in (([1, 1, 2, 3], "a->b"), ([5, 5, 2, 9], "b->a"))]
+    )
     found = leak_gain(closed, opened, "MRR")
     assert found["difference"].tolist() == pytest.approx([(2 * 0.8 + 0 + 1 / 3 - 1 / 9) / 4, 0])
     assert found["p"].tolist()[1] == 1

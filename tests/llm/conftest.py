@@ -15,7 +15,9 @@ def serve():
 
     def start(behave):
         server = Server(behave)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         running.append(server)
         return server
 
@@ -30,7 +32,11 @@ def client():
     """client(server) -> a back end that waits milliseconds where a real one waits seconds."""
 
     def make(server, **settings):
-        return OpenAIChat("m", server.url, **({"workers": 4, "timeout": 0.5, "retries": 3, "backoff": 0.01} | settings))
+        return OpenAIChat(
+            "m",
+            server.url,
+            **({"workers": 4, "timeout": 0.5, "retries": 3, "backoff": 0.01} | settings),
+        )
 
     return make
 
@@ -47,7 +53,9 @@ def tiny_model(tmp_path_factory):
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
+    )
     fast.chat_template = (
         "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
         "{% if add_generation_prompt %}assistant: {% endif %}"

@@ -28,7 +28,9 @@ def toy_task(**changes) -> Task:
         "input": Number,
         "output": Doubled,
         "prompt": lambda given: f"Double it. {block('number', given.n)}",
-        "check": lambda given, out: [] if out.twice == 2 * given.n else [f"{out.twice} is not twice {given.n}"],
+        "check": lambda given, out: (
+            [] if out.twice == 2 * given.n else [f"{out.twice} is not twice {given.n}"]
+        ),
         "rule": lambda given, tools: Doubled(twice=2 * given.n),
         "reads": lambda given: [],
     }

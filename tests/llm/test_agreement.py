@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from reprolib.data.corpus import DataError
-from reprolib.llm import agreement, agreement_world, open_llm, overview, task_named
+from reprolib.llm import open_llm, task_named
 from reprolib.llm.inputs import events_of, items_of
+from reprolib.papers import agreement_world
+from reprolib.papers import language_tables as overview
+from reprolib.papers.persona4rec import agreement
 
 
 class Echo:
@@ -30,8 +33,15 @@ class Echo:
 
 
 PERSONAS = [
-    {"ID": f"P{i}", "Name": f"Person {w}", "Description": f"Loves {w} a lot.", "Preference_Rationale": "As told."}
-    for i, w in enumerate(("tigers", "bread", "trains", "opera", "tennis", "chess", "rain", "gold"), start=1)
+    {
+        "ID": f"P{i}",
+        "Name": f"Person {w}",
+        "Description": f"Loves {w} a lot.",
+        "Preference_Rationale": "As told.",
+    }
+    for i, w in enumerate(
+        ("tigers", "bread", "trains", "opera", "tennis", "chess", "rain", "gold"), start=1
+    )
 ]
 
 
@@ -60,23 +70,43 @@ def test_aspect_agreement_by_hand(sample, tmp_path):
     rows = [{"item_id": "x", "aspects": [
         review("a", usage_context="at home"), review("b", usage_context="at work"), review("c"), review("d"),
     ]}]  # fmt: skip
-    llm = Echo(lambda given: {"usage_context": {"a": "at home", "b": None, "c": "on a train"}.get(given.review)})
-    frame = agreement.aspects(sample("aspects", rows), "amazon", llm, cache=tmp_path / "c", keep=lambda record: True)
+    llm = Echo(
+        lambda given: {
+            "usage_context": {"a": "at home", "b": None, "c": "on a train"}.get(given.review)
+        }
+    )
+    frame = agreement.aspects(
+        sample("aspects", rows), "amazon", llm, cache=tmp_path / "c", keep=lambda record: True
+    )
     told = by_measure(frame)
-    assert told.loc["usage_context: filled or not", ["annotator", "by chance", "n"]].tolist() == [0.5, 0.5, 4]
-    assert told.loc["usage_context: share filled", ["annotator", "reference"]].tolist() == [0.5, 0.5]
+    assert told.loc["usage_context: filled or not", ["annotator", "by chance", "n"]].tolist() == [
+        0.5,
+        0.5,
+        4,
+    ]
+    assert told.loc["usage_context: share filled", ["annotator", "reference"]].tolist() == [
+        0.5,
+        0.5,
+    ]
     assert told.loc["quality_criteria: filled or not", "annotator"] == 1.0
-    assert "usage_context: likeness (cosine)" not in told.index  # only one review fills it on both sides
+    assert (
+        "usage_context: likeness (cosine)" not in told.index
+    )  # only one review fills it on both sides
 
 
 def test_equal_summaries_are_alike_and_nearest(sample, tmp_path):
     words = ["a tiger in the jungle", "an opera about love", "a bread recipe"]
     rows = [{"item_title": w, "item_description": "text", "item_summary": w} for w in words]
     llm = Echo(lambda given: {"summary": given.item.title})
-    told = by_measure(agreement.summaries(sample("summary", rows), "amazon", llm, cache=tmp_path / "c"))
+    told = by_measure(
+        agreement.summaries(sample("summary", rows), "amazon", llm, cache=tmp_path / "c")
+    )
     assert told.loc["likeness (cosine)", "annotator"] == pytest.approx(1.0, abs=1e-5)
     assert told.loc["likeness (cosine)", "by chance"] < 0.5
-    assert told.loc["own summary is the nearest", ["annotator", "by chance"]].tolist() == [1.0, pytest.approx(1 / 3)]
+    assert told.loc["own summary is the nearest", ["annotator", "by chance"]].tolist() == [
+        1.0,
+        pytest.approx(1 / 3),
+    ]
 
 
 def selected(persona, named):
@@ -87,7 +117,9 @@ def selected(persona, named):
 def test_a_selection_whose_label_contradicts_its_reasoning_is_left_out(sample, tmp_path):
     folder = sample("personas", [{"personas": PERSONAS[:7]}])
     sample("selection", [selected(PERSONAS[7], "P8"), selected(PERSONAS[7], "P2")])
-    frame = agreement.selection(folder, "amazon", open_llm(cache=tmp_path / "c"), cache=tmp_path / "c")
+    frame = agreement.selection(
+        folder, "amazon", open_llm(cache=tmp_path / "c"), cache=tmp_path / "c"
+    )
     assert frame.loc[0, ["annotator", "n"]].tolist() == [1.0, 1]
     assert frame.loc[0, "by chance"] == 1 / 7
 
@@ -121,11 +153,17 @@ def world(tmp_path_factory):
     return make_world(tmp_path_factory.mktemp("world") / "w", size="smoke", seed=3)
 
 
-def test_an_annotator_that_knows_the_truth_scores_one_and_a_stubborn_one_scores_chance(world, tmp_path):
+def test_an_annotator_that_knows_the_truth_scores_one_and_a_stubborn_one_scores_chance(
+    world, tmp_path
+):
     from reprolib.data.world import read_truth, read_world
 
     titles = {item.title: key for key, item in items_of(read_world(world, ["food"])).items()}
-    truth = {row["item"]: row for row in read_truth(world, "items").iter_rows(named=True) if row["domain"] == "food"}
+    truth = {
+        row["item"]: row
+        for row in read_truth(world, "items").iter_rows(named=True)
+        if row["domain"] == "food"
+    }
     traits = read_truth(world, "traits").rows()
 
     def oracle(given):
@@ -134,7 +172,10 @@ def test_an_annotator_that_knows_the_truth_scores_one_and_a_stubborn_one_scores_
         return {"features": features | {"kind": [row["facet"].casefold()]}, "semantic_summary": "s"}
 
     def stubborn(given):
-        return {"features": {c.name: [c.labels[0]] for c in given.categories}, "semantic_summary": "s"}
+        return {
+            "features": {c.name: [c.labels[0]] for c in given.categories},
+            "semantic_summary": "s",
+        }
 
     knows = agreement_world.labels(world, "food", Echo(oracle), items=40, cache=tmp_path / "a")
     says = agreement_world.labels(world, "food", Echo(stubborn), items=40, cache=tmp_path / "b")
@@ -143,7 +184,9 @@ def test_an_annotator_that_knows_the_truth_scores_one_and_a_stubborn_one_scores_
 
 
 def test_the_embedded_annotator_reads_labels_above_chance(world, tmp_path):
-    frame = agreement_world.labels(world, "food", open_llm(cache=tmp_path), items=40, cache=tmp_path)
+    frame = agreement_world.labels(
+        world, "food", open_llm(cache=tmp_path), items=40, cache=tmp_path
+    )
     assert (frame["annotator"] - frame["annotator ±"] > frame["by chance"]).all()
 
 
@@ -154,7 +197,9 @@ def test_events_are_in_time_order_and_carry_titles(world):
     items = items_of(corpus)
     events = events_of(corpus.interactions, items, most=3)
     user = max(events, key=lambda name: len(events[name]))
-    rows = corpus.interactions.filter(corpus.interactions["user"].cast(str) == user).sort("timestamp")
+    rows = corpus.interactions.filter(corpus.interactions["user"].cast(str) == user).sort(
+        "timestamp"
+    )
     assert [e.title for e in events[user]] == [items[i].title for i in rows["item"].cast(str)[-3:]]
 
 
@@ -162,11 +207,16 @@ def test_the_price_is_the_sum_of_prompts_and_asks_nobody(world, tmp_path):
     table = overview.price_table(world, "food", open_llm("openai:m"), (1.0, 0.0), cache=tmp_path)
     assert table["cost at most"].tolist() == pytest.approx((table["prompt tokens"] / 1e6).tolist())
     labels = table.set_index("task").loc["semacdr/labels"]
-    assert labels["answer tokens at most"] == labels["calls"] * task_named("semacdr/labels").max_tokens
+    assert (
+        labels["answer tokens at most"] == labels["calls"] * task_named("semacdr/labels").max_tokens
+    )
 
 
 def test_the_figure_leaves_out_measures_without_chance():
-    rows = [["x", "a/b", "m", 0.5, 0.1, 0.2, np.nan, 9], ["x", "a/b", "count", 4.0, 0.1, np.nan, 5.0, 9]]
+    rows = [
+        ["x", "a/b", "m", 0.5, 0.1, 0.2, np.nan, 9],
+        ["x", "a/b", "count", 4.0, 0.1, np.nan, 5.0, 9],
+    ]
     figure = overview.agreement_figure(pd.DataFrame(rows, columns=agreement.COLUMNS))
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["b: m"]
 

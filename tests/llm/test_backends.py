@@ -20,7 +20,11 @@ class Told(Record):
 
 # A random model writes no JSON: this task takes any text.
 ANY = toy_task(
-    name="toy/any", output=Told, parse=lambda given, text: {"told": text}, check=lambda g, o: [], max_tokens=6
+    name="toy/any",
+    output=Told,
+    parse=lambda given, text: {"told": text},
+    check=lambda g, o: [],
+    max_tokens=6,
 )
 YES_NO = {"history": ({"title": "A quiet walk"},), "candidate": {"title": "A loud run"}}
 
@@ -28,7 +32,10 @@ YES_NO = {"history": ({"title": "A quiet walk"},), "candidate": {"title": "A lou
 def test_the_package_loads_neither_torch_nor_openai():
     heavy = ("torch", "openai", "transformers", "sklearn")
     code = f"import sys, reprolib.llm; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+        == "[]"
+    )
 
 
 @pytest.mark.parametrize("spec", ["gpt", "openai:", "hf:", "replay:", "embedded:x", "openai"])
@@ -54,11 +61,18 @@ def test_a_local_model_answers_alike_each_time_and_is_cached_by_its_weights(tiny
 
 def test_sampling_is_seeded_by_the_conversation(tiny_model, tmp_path):
     warm = toy_task(
-        name="toy/warm", output=Told, parse=ANY.parse, check=lambda g, o: [], max_tokens=12, temperature=1.0
+        name="toy/warm",
+        output=Told,
+        parse=ANY.parse,
+        check=lambda g, o: [],
+        max_tokens=12,
+        temperature=1.0,
     )
     llm = open_llm(f"hf:{tiny_model}")
     first = [a.told for a in complete_many(warm, [{"n": 1}, {"n": 2}], llm, cache=tmp_path / "a")]
-    assert first == [a.told for a in complete_many(warm, [{"n": 1}, {"n": 2}], llm, cache=tmp_path / "b")]
+    assert first == [
+        a.told for a in complete_many(warm, [{"n": 1}, {"n": 2}], llm, cache=tmp_path / "b")
+    ]
     assert first[0] != first[1]
 
 
@@ -66,12 +80,17 @@ def test_a_local_models_choices_have_the_probabilities_of_its_next_token(tiny_mo
     import torch
 
     task = toy_task(
-        name="toy/choice", output=task_named("rerank/pointwise").output, check=lambda g, o: [], choices=("a", "b")
+        name="toy/choice",
+        output=task_named("rerank/pointwise").output,
+        check=lambda g, o: [],
+        choices=("a", "b"),
     )
     llm = open_llm(f"hf:{tiny_model}")
     told = complete(task, {"n": 1}, llm, cache=tmp_path).log_probs
     model, tokenizer = llm._load()
-    text = tokenizer.apply_chat_template(task.messages(task.input(n=1)), tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        task.messages(task.input(n=1)), tokenize=False, add_generation_prompt=True
+    )
     with torch.inference_mode():
         ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]
         share = model(ids).logits[0, -1].softmax(-1)
@@ -96,7 +115,9 @@ def test_likelihoods_of_a_server_are_summed_over_spellings(serve, client, tmp_pa
     top = [{"token": " Yes", "logprob": math.log(0.5)}, {"token": "yes", "logprob": math.log(0.2)},
            {"token": "No", "logprob": math.log(0.1)}]  # fmt: skip
     body = completion("Yes")
-    body["choices"][0]["logprobs"] = {"content": [{"token": " Yes", "logprob": math.log(0.5), "top_logprobs": top}]}
+    body["choices"][0]["logprobs"] = {
+        "content": [{"token": " Yes", "logprob": math.log(0.5), "top_logprobs": top}]
+    }
     server = serve(lambda asked, n: (200, {}, body))
     told = complete(task_named("rerank/pointwise"), YES_NO, client(server), cache=tmp_path)
     assert told.log_probs["Yes"] == pytest.approx(math.log(0.7))
@@ -107,7 +128,12 @@ def test_likelihoods_of_a_server_are_summed_over_spellings(serve, client, tmp_pa
 
 def test_a_server_without_likelihoods_stops_the_job_in_one_sentence(serve, client, tmp_path):
     with pytest.raises(LLMError, match="returns no log-probabilities"):
-        complete(task_named("rerank/pointwise"), YES_NO, client(serve(lambda b, n: "Yes")), cache=tmp_path)
+        complete(
+            task_named("rerank/pointwise"),
+            YES_NO,
+            client(serve(lambda b, n: "Yes")),
+            cache=tmp_path,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +145,20 @@ def foreign_server(tiny_model):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     code = "from transformers.cli.transformers import main; main()"
-    command = [sys.executable, "-c", code, "serve", str(tiny_model), "--port", str(port), "--host", "127.0.0.1"]
-    process = subprocess.Popen([*command, "--device", "cpu"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "serve",
+        str(tiny_model),
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+    ]
+    process = subprocess.Popen(
+        [*command, "--device", "cpu"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         for _ in range(240):
             if process.poll() is not None:
@@ -136,14 +174,20 @@ def foreign_server(tiny_model):
         process.wait(20)
 
 
-def test_somebody_elses_server_gives_what_the_model_gives_in_process(foreign_server, tiny_model, tmp_path):
+def test_somebody_elses_server_gives_what_the_model_gives_in_process(
+    foreign_server, tiny_model, tmp_path
+):
     remote = open_llm(f"openai:{tiny_model}@{foreign_server}", workers=2, retries=1)
     there = complete_many(ANY, [{"n": i} for i in range(4)], remote, cache=tmp_path / "remote")
-    here = complete_many(ANY, [{"n": i} for i in range(4)], open_llm(f"hf:{tiny_model}"), cache=tmp_path / "local")
+    here = complete_many(
+        ANY, [{"n": i} for i in range(4)], open_llm(f"hf:{tiny_model}"), cache=tmp_path / "local"
+    )
     assert [a.told for a in there] == [a.told for a in here]
 
 
-def test_somebody_elses_server_that_knows_no_structured_output_is_still_asked(foreign_server, tiny_model, tmp_path):
+def test_somebody_elses_server_that_knows_no_structured_output_is_still_asked(
+    foreign_server, tiny_model, tmp_path
+):
     remote = open_llm(f"openai:{tiny_model}@{foreign_server}", workers=1, retries=1)
     (failure,) = complete_many(
         toy_task(max_tokens=4), [{"n": 1}], remote, cache=tmp_path, reasks=1, on_failure="return"

@@ -22,7 +22,9 @@ def outcomes(cache):
         return {row["outcome"]: row["n"] for row in store.ledger()}
 
 
-def test_answers_come_in_the_order_of_the_inputs_and_a_second_run_asks_nobody(serve, client, tmp_path):
+def test_answers_come_in_the_order_of_the_inputs_and_a_second_run_asks_nobody(
+    serve, client, tmp_path
+):
     server = serve(lambda body, n: answer_of(body))
     first = complete_many(TASK, numbers(30), client(server), cache=tmp_path)
     second = complete_many(TASK, numbers(30), client(server), cache=tmp_path)
@@ -59,13 +61,19 @@ def test_a_bad_answer_is_asked_again_with_what_was_wrong(serve, client, tmp_path
 
 
 def test_an_answer_that_was_cut_off_is_asked_for_in_fewer_words(serve, client, tmp_path):
-    server = serve(lambda body, n: (200, {}, completion('{"twi', "length")) if n == 1 else answer_of(body))
+    server = serve(
+        lambda body, n: (200, {}, completion('{"twi', "length")) if n == 1 else answer_of(body)
+    )
     complete(TASK, {"n": 7}, client(server), cache=tmp_path)
     assert "cut off after 5 tokens" in server.bodies[1]["messages"][-1]["content"]
 
 
 def test_fences_prose_other_spellings_of_keys_and_unicode_are_read(serve, client, tmp_path):
-    server = serve(lambda body, n: 'Hier: ```json\n{"Twice": 14, "NOTE": "naïve 日本語 🙂 \\u00e9", "extra": 1}\n```')
+    server = serve(
+        lambda body, n: (
+            'Hier: ```json\n{"Twice": 14, "NOTE": "naïve 日本語 🙂 \\u00e9", "extra": 1}\n```'
+        )
+    )
     answer = complete(TASK, {"n": 7}, client(server), cache=tmp_path)
     again = complete(TASK, {"n": 7}, client(server), cache=tmp_path)
     assert answer.note == again.note == "naïve 日本語 🙂 é"
@@ -73,11 +81,15 @@ def test_fences_prose_other_spellings_of_keys_and_unicode_are_read(serve, client
 
 def test_what_never_becomes_usable_is_a_failure_that_the_caller_sees(serve, client, tmp_path):
     server = serve(lambda body, n: "no" if asked_number(body) == 3 else answer_of(body))
-    answers = complete_many(TASK, numbers(5), client(server), cache=tmp_path, reasks=1, on_failure="return")
+    answers = complete_many(
+        TASK, numbers(5), client(server), cache=tmp_path, reasks=1, on_failure="return"
+    )
     assert [bool(a) for a in answers] == [True, True, True, False, True]
     assert isinstance(answers[3], Failure)
     assert answers[3].attempts == 2
-    with pytest.raises(LLMError, match=r"1 of 5 inputs have no usable answer .*no complete JSON object"):
+    with pytest.raises(
+        LLMError, match=r"1 of 5 inputs have no usable answer .*no complete JSON object"
+    ):
         complete_many(TASK, numbers(5), client(server), cache=tmp_path, reasks=0)
     assert len(server.bodies) == 6 + 1  # only the failed one was asked again
     with Store(tmp_path) as store:
@@ -103,9 +115,20 @@ def test_a_repair_is_used_last_and_counted(serve, client, tmp_path):
         "hang",
         "cut",
     ],
-    ids=["500", "503-html", "429", "no-json", "no-choices", "other-json", "timeout", "dies-half-way"],
+    ids=[
+        "500",
+        "503-html",
+        "429",
+        "no-json",
+        "no-choices",
+        "other-json",
+        "timeout",
+        "dies-half-way",
+    ],
 )
-def test_transport_faults_are_repeated_and_nothing_is_lost_or_doubled(serve, client, tmp_path, fault):
+def test_transport_faults_are_repeated_and_nothing_is_lost_or_doubled(
+    serve, client, tmp_path, fault
+):
     broken = set()
 
     def behave(body, n):
@@ -145,7 +168,9 @@ def test_an_input_that_the_server_refuses_fails_alone(serve, client, tmp_path):
         long = (400, {}, {"error": {"message": "context length exceeded"}})
         return long if asked_number(body) == 2 else answer_of(body)
 
-    answers = complete_many(TASK, numbers(4), client(serve(behave)), cache=tmp_path, on_failure="return")
+    answers = complete_many(
+        TASK, numbers(4), client(serve(behave)), cache=tmp_path, on_failure="return"
+    )
     assert [bool(a) for a in answers] == [True, True, False, True]
     assert "context length exceeded" in answers[2].reason
 
@@ -163,7 +188,11 @@ def test_a_server_without_structured_output_is_asked_in_plain_words(serve, clien
 
 def test_a_server_that_wants_the_new_name_of_the_token_limit_gets_it(serve, client, tmp_path):
     def behave(body, n):
-        wrong = (400, {}, {"error": {"message": "Use 'max_completion_tokens' instead of 'max_tokens'."}})
+        wrong = (
+            400,
+            {},
+            {"error": {"message": "Use 'max_completion_tokens' instead of 'max_tokens'."}},
+        )
         return wrong if "max_tokens" in body else answer_of(body)
 
     server = serve(behave)
@@ -171,7 +200,9 @@ def test_a_server_that_wants_the_new_name_of_the_token_limit_gets_it(serve, clie
     assert len(server.bodies) == 6
 
 
-def test_a_dead_server_ends_the_job_and_a_new_start_goes_on_where_it_stopped(serve, client, tmp_path):
+def test_a_dead_server_ends_the_job_and_a_new_start_goes_on_where_it_stopped(
+    serve, client, tmp_path
+):
     alive = {"yes": True}
 
     def behave(body, n):
@@ -229,10 +260,15 @@ def test_calls_run_together_up_to_the_number_of_workers(serve, client, tmp_path)
 def test_the_estimate_asks_nobody_and_leaves_out_what_is_known(serve, client, tmp_path):
     server = serve(lambda body, n: answer_of(body))
     complete_many(TASK, numbers(3), client(server), cache=tmp_path)
-    told = estimate(TASK, numbers(10) + numbers(10), client(server), cache=tmp_path, price=(1.0, 2.0))
+    told = estimate(
+        TASK, numbers(10) + numbers(10), client(server), cache=tmp_path, price=(1.0, 2.0)
+    )
     assert (told["inputs"], told["distinct"], told["cached"], told["calls"]) == (20, 10, 3, 7)
     assert told["completion_tokens_at_most"] == 7 * TASK.max_tokens
-    assert told["cost_at_most"] == (told["prompt_tokens"] + 2 * told["completion_tokens_at_most"]) / 1e6
+    assert (
+        told["cost_at_most"]
+        == (told["prompt_tokens"] + 2 * told["completion_tokens_at_most"]) / 1e6
+    )
     assert len(server.bodies) == 3
 
 
@@ -246,7 +282,13 @@ def test_the_ledger_adds_up_tokens(serve, client, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"version": 2}, {"temperature": 0.5}, {"max_tokens": 9}, {"prompt": lambda given: f"Twice? {given.n}"}]
+    "change",
+    [
+        {"version": 2},
+        {"temperature": 0.5},
+        {"max_tokens": 9},
+        {"prompt": lambda given: f"Twice? {given.n}"},
+    ],
 )
 def test_whatever_determines_an_answer_makes_a_new_question(serve, client, tmp_path, change):
     server = serve(lambda body, n: '{"twice": 2}')
@@ -257,7 +299,9 @@ def test_whatever_determines_an_answer_makes_a_new_question(serve, client, tmp_p
 
 def test_a_misspelt_input_key_is_named(serve, client, tmp_path):
     with pytest.raises(ValueError, match=r"toy/double, input 1: m: .*the input has the keys n"):
-        complete_many(TASK, [{"n": 1}, {"n": 2, "m": 3}], client(serve(lambda body, n: "")), cache=tmp_path)
+        complete_many(
+            TASK, [{"n": 1}, {"n": 2, "m": 3}], client(serve(lambda body, n: "")), cache=tmp_path
+        )
 
 
 def test_text_inside_a_prompt_cannot_close_its_tag_or_grow_without_bound():

@@ -18,7 +18,9 @@ def test_sentences_lose_markup_and_fragments():
 
 
 def test_one_sentence_ends_once_whatever_it_was_made_of():
-    assert embedded.one_sentence("First part. Second part! Third") == "First part; Second part; Third."
+    assert (
+        embedded.one_sentence("First part. Second part! Third") == "First part; Second part; Third."
+    )
     assert embedded.one_sentence("word " * 50, 5) == "word word word word word."
 
 
@@ -34,7 +36,11 @@ def test_diversity_passes_over_a_twin():
 
 def test_clusters_find_planted_groups_and_their_number():
     groups = embedded.clusters(on_circle(0, 2, 4, 90, 92, 94, 180, 182), 2, 5)
-    assert [len(set(groups[i].tolist())) for i in (slice(0, 3), slice(3, 6), slice(6, 8))] == [1, 1, 1]
+    assert [len(set(groups[i].tolist())) for i in (slice(0, 3), slice(3, 6), slice(6, 8))] == [
+        1,
+        1,
+        1,
+    ]
     assert len(set(groups.tolist())) == 3
 
 
@@ -60,7 +66,9 @@ def test_texts_are_encoded_together_and_remembered(tmp_path, monkeypatch):
     calls = []
     tools = open_llm(cache=tmp_path)
     monkeypatch.setattr(
-        tools, "_encode", lambda texts: calls.append(texts) or np.eye(3, dtype=np.float32)[: len(texts)]
+        tools,
+        "_encode",
+        lambda texts: calls.append(texts) or np.eye(3, dtype=np.float32)[: len(texts)],
     )
     tools.embed(["a", "b", "a"])
     tools.embed(["b", "c"])

@@ -26,7 +26,9 @@ def clusters(n):
 
 
 def summary(body, n):
-    return json.dumps({"summary": "likes " + body["messages"][1]["content"].split("1. ")[1].split("\n")[0]})
+    return json.dumps(
+        {"summary": "likes " + body["messages"][1]["content"].split("1. ")[1].split("\n")[0]}
+    )
 
 
 @pytest.fixture
@@ -41,7 +43,9 @@ def lines(path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_an_export_read_elsewhere_gives_the_same_answers_without_a_call(recorded, serve, client, tmp_path):
+def test_an_export_read_elsewhere_gives_the_same_answers_without_a_call(
+    recorded, serve, client, tmp_path
+):
     report = import_answers(recorded, cache=tmp_path / "other")
     server = serve(summary)
     answers = complete_many(TASK, clusters(4), client(server), cache=tmp_path / "other")
@@ -71,7 +75,9 @@ def test_a_replay_miss_names_the_task_and_the_input(recorded, tmp_path):
         ({"answer": {"summary": "word " * 60}}, "60 words"),
     ],
 )
-def test_a_wrong_line_is_listed_with_its_number_and_the_others_are_kept(recorded, tmp_path, change, told):
+def test_a_wrong_line_is_listed_with_its_number_and_the_others_are_kept(
+    recorded, tmp_path, change, told
+):
     rows = lines(recorded)
     rows[1] |= change
     recorded.write_text("\n".join(map(json.dumps, rows)) + "\n{broken\n", "utf-8")
@@ -93,13 +99,18 @@ def test_a_recording_of_two_models_is_refused(recorded):
 def test_a_batch_goes_out_comes_back_in_any_order_and_answers_the_job(serve, client, tmp_path):
     server, cache = serve(summary), tmp_path / "cache"
     complete_many(TASK, clusters(1), client(server), cache=cache)
-    (file,) = export_batch(TASK, clusters(5), client(server), tmp_path / "requests.jsonl", cache=cache)
+    (file,) = export_batch(
+        TASK, clusters(5), client(server), tmp_path / "requests.jsonl", cache=cache
+    )
     requests = lines(file)
     assert len(requests) == 4
     assert requests[0]["url"] == "/v1/chat/completions"
     assert requests[0]["body"]["response_format"]["json_schema"]["schema"] == TASK.schema
     results = [
-        {"custom_id": r["custom_id"], "response": {"status_code": 200, "body": completion(summary(r["body"], 0))}}
+        {
+            "custom_id": r["custom_id"],
+            "response": {"status_code": 200, "body": completion(summary(r["body"], 0))},
+        }
         for r in reversed(requests)
     ]
     (tmp_path / "results.jsonl").write_text("\n".join(map(json.dumps, results)), "utf-8")
@@ -108,20 +119,30 @@ def test_a_batch_goes_out_comes_back_in_any_order_and_answers_the_job(serve, cli
     assert (report.kept, report.failed, report.unusable) == (4, 0, 0)
     assert [a.summary for a in answers] == [f"likes Title {i}" for i in range(5)]
     assert len(server.bodies) == 1
-    assert import_batch(tmp_path / "results.jsonl", cache=cache).problems == []  # a second import changes nothing
+    assert (
+        import_batch(tmp_path / "results.jsonl", cache=cache).problems == []
+    )  # a second import changes nothing
 
 
 def test_bad_batch_results_are_counted_and_asked_live_later(serve, client, tmp_path):
     server, cache = serve(summary), tmp_path / "cache"
-    (file,) = export_batch(TASK, clusters(4), client(server), tmp_path / "requests.jsonl", cache=cache)
+    (file,) = export_batch(
+        TASK, clusters(4), client(server), tmp_path / "requests.jsonl", cache=cache
+    )
     ids = [r["custom_id"] for r in lines(file)]
     results = [
         {"custom_id": ids[0], "response": {"status_code": 200, "body": completion("no json")}},
-        {"custom_id": ids[1], "response": {"status_code": 500, "body": {}}, "error": {"code": "server_error"}},
+        {
+            "custom_id": ids[1],
+            "response": {"status_code": 500, "body": {}},
+            "error": {"code": "server_error"},
+        },
         {"custom_id": "00" * 32, "response": {"status_code": 200, "body": completion("{}")}},
         {"custom_id": ids[2], "response": {"status_code": 200, "body": {}}},
     ]
-    (tmp_path / "results.jsonl").write_text("\n".join(map(json.dumps, results)) + "\n{torn", "utf-8")
+    (tmp_path / "results.jsonl").write_text(
+        "\n".join(map(json.dumps, results)) + "\n{torn", "utf-8"
+    )
     report = import_batch(tmp_path / "results.jsonl", cache=cache)
     assert (report.kept, report.failed, report.unusable) == (0, 1, 4)
     assert "was not exported from this cache" in report.problems[1]
@@ -131,7 +152,9 @@ def test_bad_batch_results_are_counted_and_asked_live_later(serve, client, tmp_p
 
 def test_a_batch_larger_than_a_provider_takes_is_split(client, serve, tmp_path, monkeypatch):
     monkeypatch.setattr("reprolib.llm.exchange.BATCH_LIMIT", 2)
-    files = export_batch(TASK, clusters(5), client(serve(summary)), tmp_path / "r.jsonl", cache=tmp_path / "cache")
+    files = export_batch(
+        TASK, clusters(5), client(serve(summary)), tmp_path / "r.jsonl", cache=tmp_path / "cache"
+    )
     assert [f.name for f in files] == ["r.jsonl", "r-2.jsonl", "r-3.jsonl"]
     assert [len(lines(f)) for f in files] == [2, 2, 1]
 

@@ -7,7 +7,15 @@ import traceback
 import pytest
 from openai_server import answer_of, toy_task
 
-from reprolib.llm import LLMError, complete, complete_many, export_answers, export_batch, open_llm, task_named
+from reprolib.llm import (
+    LLMError,
+    complete,
+    complete_many,
+    export_answers,
+    export_batch,
+    open_llm,
+    task_named,
+)
 from reprolib.report import provenance
 
 KEY = "sk-planted-0123456789abcdef"
@@ -19,11 +27,20 @@ def _planted(monkeypatch):
 
 
 def shown(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error)) + repr(error) + repr(error.__cause__) + repr(error.__context__)
+    return (
+        "".join(traceback.format_exception(error))
+        + repr(error)
+        + repr(error.__cause__)
+        + repr(error.__context__)
+    )
 
 
 def files_with_key(folder) -> list[str]:
-    return [path.name for path in folder.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    return [
+        path.name
+        for path in folder.rglob("*")
+        if path.is_file() and KEY.encode() in path.read_bytes()
+    ]
 
 
 def test_the_server_gets_the_key_and_nobody_else_sees_it(serve, client, tmp_path, caplog, capsys):
@@ -32,7 +49,9 @@ def test_the_server_gets_the_key_and_nobody_else_sees_it(serve, client, tmp_path
     def echo(body, n):  # a server that tells the key in its answers and in its errors
         if n == 1:
             return (500, {}, {"error": {"message": f"header was {body['_authorization']}"}})
-        return json.dumps({"twice": json.loads(answer_of(body))["twice"], "note": body["_authorization"]})
+        return json.dumps(
+            {"twice": json.loads(answer_of(body))["twice"], "note": body["_authorization"]}
+        )
 
     server, task = serve(echo), toy_task()
     llm = client(server)
@@ -46,7 +65,9 @@ def test_the_server_gets_the_key_and_nobody_else_sees_it(serve, client, tmp_path
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
 def test_no_exception_shows_the_key(serve, client, tmp_path, status):
-    server = serve(lambda body, n: (status, {}, {"error": {"message": f"you sent {body['_authorization']}"}}))
+    server = serve(
+        lambda body, n: (status, {}, {"error": {"message": f"you sent {body['_authorization']}"}})
+    )
     with pytest.raises(LLMError) as caught:
         complete_many(toy_task(), [{"n": 1}], client(server, retries=0), cache=tmp_path)
     assert KEY not in shown(caught.value)
@@ -70,7 +91,9 @@ def test_exports_hold_no_key(serve, client, tmp_path):
     assert files_with_key(tmp_path) == []
 
 
-@pytest.mark.parametrize("address", ["https://user:hunter2@host/v1", "https://host/v1?api_key=hunter2"])
+@pytest.mark.parametrize(
+    "address", ["https://user:hunter2@host/v1", "https://host/v1?api_key=hunter2"]
+)
 def test_an_address_that_holds_a_secret_is_refused_without_showing_it(address):
     with pytest.raises(ValueError, match="put keys in the environment") as caught:
         open_llm(f"openai:m@{address}")

@@ -3,22 +3,28 @@ import pytest
 import torch
 from toy import corpus, echo, groups, planted
 
-from reprolib.data.batches import Batches
 from reprolib.data.split import leave_one_out
 from reprolib.evaluate.metrics import summarise
 from reprolib.evaluate.table import rank_table
-from reprolib.systems import options_of, train
+from reprolib.runs.systems import options_of, train
+from reprolib.training.batches import Batches
 
 QUICK = {"epochs": 30, "patience": 30}
 
 
 def ndcg(name, split, **options):
     trained = train(name, split, seed=0, progress=False, **options)
-    return summarise(rank_table(*trained.vectors("test"), split, system=name), ["NDCG@10"])["NDCG@10"].iloc[0]
+    return summarise(rank_table(*trained.vectors("test"), split, system=name), ["NDCG@10"])[
+        "NDCG@10"
+    ].iloc[0]
 
 
 def test_popularity_counts_training_events_of_the_target_only():
-    rows = [(u, i, d, t) for u in "uvw" for t, (i, d) in enumerate([("a", "T"), ("b", "T"), ("c", "T"), ("s", "S")])]
+    rows = [
+        (u, i, d, t)
+        for u in "uvw"
+        for t, (i, d) in enumerate([("a", "T"), ("b", "T"), ("c", "T"), ("s", "S")])
+    ]
     split = leave_one_out(corpus([*rows, ("x", "b", "T", 0)]), "T", "S")
     _, items = train("Popularity", split, progress=False).vectors("test")
     counts = {split.items[code - 1]: items[code, 0].item() for code in range(1, 5)}
@@ -85,7 +91,7 @@ def test_what_happens_at_or_after_the_prediction_changes_nothing(reads):
 @pytest.mark.parametrize("loss", ["bce", "bpr", "ssm"])
 def test_gradients_reach_every_parameter(reads, loss):
     from reprolib.baselines.sasrec import SASRec
-    from reprolib.nn.losses import binary_loss, pairwise_loss, softmax_loss
+    from reprolib.training.losses import binary_loss, pairwise_loss, softmax_loss
 
     split = leave_one_out(echo(n_users=60), "target", "source")
     model = SASRec(split.n_items, dim=16, length=16, reads=reads)
@@ -132,7 +138,7 @@ def test_saved_weights_give_the_same_ranks(tmp_path):
     from safetensors.torch import load_file, save_file
 
     from reprolib.baselines.sasrec import SASRec
-    from reprolib.train import encode, fit
+    from reprolib.training.loop import encode, fit
 
     split = leave_one_out(planted(n_users=80), "ring")
     model = fit(SASRec(split.n_items, dim=16, length=12), split, epochs=2, progress=False).model

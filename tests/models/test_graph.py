@@ -5,7 +5,15 @@ from scipy import sparse
 from toy import corpus, echo
 
 from reprolib.data.split import leave_one_out
-from reprolib.graph import Graph, by_row, co_interaction, symmetric, transitions, user_item, with_loops
+from reprolib.graph import (
+    Graph,
+    by_row,
+    co_interaction,
+    symmetric,
+    transitions,
+    user_item,
+    with_loops,
+)
 
 
 def random_matrix(seed=0, shape=(7, 5)):
@@ -39,9 +47,20 @@ def test_symmetric_normalisation_has_largest_eigenvalue_one_and_rows_sum_to_one_
 
 def split_by_hand():
     """u: a x b | c (valid) d (test) in T, x at 15 in S; v: a b | c d; w: two events only, all training."""
-    rows = [("u", "a", "T", 10), ("u", "x", "S", 15), ("u", "b", "T", 20), ("u", "c", "T", 30), ("u", "d", "T", 40),
-            ("u", "y", "S", 35), ("v", "a", "T", 1), ("v", "b", "T", 2), ("v", "c", "T", 3), ("v", "d", "T", 4),
-            ("w", "b", "T", 5), ("w", "d", "T", 6)]
+    rows = [
+        ("u", "a", "T", 10),
+        ("u", "x", "S", 15),
+        ("u", "b", "T", 20),
+        ("u", "c", "T", 30),
+        ("u", "d", "T", 40),
+        ("u", "y", "S", 35),
+        ("v", "a", "T", 1),
+        ("v", "b", "T", 2),
+        ("v", "c", "T", 3),
+        ("v", "d", "T", 4),
+        ("w", "b", "T", 5),
+        ("w", "d", "T", 6),
+    ]
     return leave_one_out(corpus(rows), "T", "S")
 
 
@@ -55,7 +74,12 @@ def test_edges_are_training_events_only():
     split = split_by_hand()
     assert edges(co_interaction(split), split) == {("a", "b"), ("b", "a"), ("b", "d"), ("d", "b")}
     assert edges(transitions(split, "target"), split) == {("a", "b"), ("b", "d")}
-    assert edges(transitions(split, "mix"), split) == {("a", "x"), ("x", "b"), ("a", "b"), ("b", "d")}
+    assert edges(transitions(split, "mix"), split) == {
+        ("a", "x"),
+        ("x", "b"),
+        ("a", "b"),
+        ("b", "d"),
+    }
     names = [split.items[c - 1] for c in user_item(split).toarray().sum(0).nonzero()[0]]
     assert sorted(names) == ["a", "b", "d", "x"]  # y is later than u's validation event
 
@@ -64,7 +88,11 @@ def test_an_item_keeps_only_its_most_frequent_neighbours():
     split = leave_one_out(echo(n_users=200), "target", "source")
     full, few = co_interaction(split, 1000), co_interaction(split, 2)
     assert few.nnz < full.nnz
-    assert few.sum(1).A1[1:].min() >= 2 if hasattr(few.sum(1), "A1") else np.asarray(few.sum(1)).ravel()[1:].min() >= 2
+    assert (
+        few.sum(1).A1[1:].min() >= 2
+        if hasattr(few.sum(1), "A1")
+        else np.asarray(few.sum(1)).ravel()[1:].min() >= 2
+    )
     assert (few != few.T).nnz == 0
     assert not few.diagonal().any()
 
@@ -74,7 +102,10 @@ def test_no_graph_holds_an_edge_of_a_held_out_event(stage):
     split = leave_one_out(echo(n_users=50), "target", "source")
     users, where = split.held_out(stage)
     met = user_item(split)
-    again = {(u, i) for u, e, i in zip(users, split.train_end[users], split.item[where], strict=True)
-             if i in split.item[split.ptr[u] : e]}
+    again = {
+        (u, i)
+        for u, e, i in zip(users, split.train_end[users], split.item[where], strict=True)
+        if i in split.item[split.ptr[u] : e]
+    }
     held = {(u, i) for u, i in zip(users, split.item[where], strict=True)} - again
     assert not any(met[u, i] for u, i in held)

@@ -7,7 +7,7 @@ from reprolib.baselines.lightgcn import LightGCN, fit_lightgcn
 from reprolib.data.split import leave_one_out
 from reprolib.evaluate.metrics import summarise
 from reprolib.evaluate.table import rank_table
-from reprolib.systems import train
+from reprolib.runs.systems import train
 
 
 def dense(split, ego, layers):
@@ -18,8 +18,14 @@ def dense(split, ego, layers):
         near[split.n_users + item].append(user)
     total = state = ego
     for _ in range(layers):
-        state = np.stack([sum((state[m] / np.sqrt(len(near[n]) * len(near[m])) for m in near[n]), 0 * state[n])
-                          for n in range(len(ego))])
+        state = np.stack(
+            [
+                sum(
+                    (state[m] / np.sqrt(len(near[n]) * len(near[m])) for m in near[n]), 0 * state[n]
+                )
+                for n in range(len(ego))
+            ]
+        )
         total = total + state
     return total / (layers + 1)
 
@@ -39,7 +45,9 @@ def test_it_learns_the_groups_that_popularity_cannot_see():
 
     def ndcg(name, **options):
         trained = train(name, split, seed=0, progress=False, **options)
-        return summarise(rank_table(*trained.vectors("test"), split, system=name), ["NDCG@10"])["NDCG@10"].iloc[0]
+        return summarise(rank_table(*trained.vectors("test"), split, system=name), ["NDCG@10"])[
+            "NDCG@10"
+        ].iloc[0]
 
     assert ndcg("LightGCN", dim=16, epochs=60, batch_size=256) > 1.5 * ndcg("Popularity")
 
@@ -60,7 +68,9 @@ def test_held_out_events_and_the_other_domain_are_in_no_edge():
 
 def test_the_same_seed_gives_the_same_vectors_and_another_seed_others():
     split = leave_one_out(groups(n_users=60), "groups")
-    one, again, other = (fit_lightgcn(split, dim=8, epochs=3, seed=s, progress=False).items for s in (1, 1, 2))
+    one, again, other = (
+        fit_lightgcn(split, dim=8, epochs=3, seed=s, progress=False).items for s in (1, 1, 2)
+    )
     assert torch.equal(one, again)
     assert not torch.allclose(one, other)
 
@@ -77,12 +87,16 @@ def test_the_best_validation_epoch_is_kept_and_training_stops_after_patience():
     from reprolib.evaluate.ranking import full_rank
 
     tensors = [torch.from_numpy(x) for x in (split.item[where], ptr, seen)]
-    kept = value(full_rank(fitted.users[users], fitted.items, *tensors, *split.candidates).numpy(), "NDCG@10").mean()
+    kept = value(
+        full_rank(fitted.users[users], fitted.items, *tensors, *split.candidates).numpy(), "NDCG@10"
+    ).mean()
     assert kept == pytest.approx(max(reached))
 
 
 def test_only_vectors_of_seen_nodes_get_a_gradient_from_the_score():
-    rows = [(u, i, "d", t) for u in "abc" for t, i in enumerate("vwxyz")] + [("e", "only-held-out", "d", 9)]
+    rows = [(u, i, "d", t) for u in "abc" for t, i in enumerate("vwxyz")] + [
+        ("e", "only-held-out", "d", 9)
+    ]
     split = leave_one_out(corpus([*rows, ("e", "v", "d", 1), ("e", "w", "d", 2)]), "d")
     model = LightGCN(split, dim=4)
     users, items = model()

@@ -8,20 +8,21 @@ import pytest
 import torch
 from toy import corpus, echo, groups
 
-from reprolib.baselines import exp3rt, tallrec, xrec
-from reprolib.baselines.material import Material
-from reprolib.baselines.zs_llm import listwise
 from reprolib.data.corpus import DataError
 from reprolib.data.split import leave_one_out
 from reprolib.evaluate.metrics import value
-from reprolib.evaluate.reranking import reranked_table
 from reprolib.evaluate.table import rank_table
+from reprolib.llm.items import Item
 from reprolib.llm.task import Reply
-from reprolib.llm.tasks.common import Item
-from reprolib.nn.causal_lm import choice_scores, generate, open_lm, train_lm
-from reprolib.persona4rec.first_stage import Lists, candidates, lists
-from reprolib.persona4rec.rerank import needed
-from reprolib.trained import Trained
+from reprolib.papers.persona4rec import xrec
+from reprolib.papers.persona4rec.rerank import needed
+from reprolib.rerankers import exp3rt, tallrec
+from reprolib.rerankers.causal_lm import choice_scores, generate, open_lm, train_lm
+from reprolib.rerankers.first_stage import Lists, candidates, lists
+from reprolib.rerankers.histories import Material
+from reprolib.rerankers.rank_lists import reranked_table
+from reprolib.rerankers.zs_llm import listwise
+from reprolib.training.trained import Trained
 
 
 def first_stage(split, seed=0, dim=6):
@@ -57,7 +58,11 @@ def test_a_user_with_too_few_unseen_items_is_named_as_the_reason():
 def small_table(k=4):
     split = leave_one_out(groups(n_users=40, n_items=30, length=6), "groups")
     first = first_stage(split)
-    return split, lists(split, "test", first, k), rank_table(*first.vectors("test"), split, system="first")
+    return (
+        split,
+        lists(split, "test", first, k),
+        rank_table(*first.vectors("test"), split, system="first"),
+    )
 
 
 def test_a_reranked_rank_is_the_place_in_the_new_order_and_others_stay():
@@ -112,7 +117,10 @@ def test_only_lists_that_hold_the_target_are_scored_and_that_changes_no_rank():
         return np.sin(items * (1.0 + users[:, None]))
 
     everything = Lists(found.candidates, found.users, np.arange(len(found.users)))
-    few, all_ = (reranked_table(table, split, found.candidates, one.rerank(score)) for one in (found, everything))
+    few, all_ = (
+        reranked_table(table, split, found.candidates, one.rerank(score))
+        for one in (found, everything)
+    )
     assert few["rank"].tolist() == all_["rank"].tolist()
     assert len(asked[0][0]) == len(found.rows) < len(found.users)
 
@@ -129,7 +137,10 @@ def material():
             (0, 4, 4.0, "Loud and wonderful for parties."), (1, 2, 5.0, "The crust was excellent and fresh."),
             (1, 5, 4.0, "Very tasty for a long breakfast.")]  # fmt: skip
     events = pd.DataFrame(rows, columns=["user", "item", "rating", "review"]).assign(time=range(5))
-    return Material(events, {n: Item(title=t, categories=("All", f"kind{n}")) for n, t in enumerate(TITLES, start=1)})
+    return Material(
+        events,
+        {n: Item(title=t, categories=("All", f"kind{n}")) for n, t in enumerate(TITLES, start=1)},
+    )
 
 
 class Scripted:
@@ -155,10 +166,14 @@ def alphabetical(prompt):
 
 
 @pytest.mark.parametrize("shuffle", [None, 3])
-def test_a_listwise_answer_counts_for_the_items_it_names_in_whatever_order_they_were_shown(material, shuffle, tmp_path):
+def test_a_listwise_answer_counts_for_the_items_it_names_in_whatever_order_they_were_shown(
+    material, shuffle, tmp_path
+):
     lists_ = np.array([[6, 3, 5], [3, 1, 4]])
     llm = Scripted(alphabetical)
-    scores, failed = listwise(material, np.array([0, 1]), lists_, llm, shuffle=shuffle, cache=tmp_path, progress=False)
+    scores, failed = listwise(
+        material, np.array([0, 1]), lists_, llm, shuffle=shuffle, cache=tmp_path, progress=False
+    )
     ordered = np.take_along_axis(lists_, np.argsort(-scores, axis=1), 1)
     assert (ordered.tolist(), failed) == ([[3, 5, 6], [1, 3, 4]], 0)
     assert len(llm.asked) == 2
@@ -167,7 +182,9 @@ def test_a_listwise_answer_counts_for_the_items_it_names_in_whatever_order_they_
 def test_an_unusable_answer_leaves_the_first_order_and_is_counted(material, tmp_path):
     llm = Scripted(lambda prompt: "I cannot rank these.")
     shown = np.array([[6, 3], [3, 1]])
-    scores, failed = listwise(material, np.array([0, 1]), shown, llm, cache=tmp_path, progress=False)
+    scores, failed = listwise(
+        material, np.array([0, 1]), shown, llm, cache=tmp_path, progress=False
+    )
     assert (scores.tolist(), failed) == ([[0, -1], [0, -1]], 2)
 
 
@@ -185,11 +202,17 @@ def test_training_answers_are_the_ratings(material):
     split = leave_one_out(groups(n_users=4, n_items=6, length=3), "groups")
     prompts, answers = tallrec.samples(material, split, most=10, seed=0)
     told = {p.split("Target: ")[1].split(" ")[0]: a for p, a in zip(prompts, answers, strict=True)}
-    assert told == {"Bread": "No", "Drum": "Yes", "Egg": "Yes"}  # a user's first event has no earlier one
+    assert told == {
+        "Bread": "No",
+        "Drum": "Yes",
+        "Egg": "Yes",
+    }  # a user's first event has no earlier one
 
 
 def test_without_ratings_a_no_is_an_item_that_the_user_never_met():
-    rows = [(f"u{u}", f"i{6 * u + n}", "own", n) for u in range(20) for n in range(6)]  # no item belongs to two users
+    rows = [
+        (f"u{u}", f"i{6 * u + n}", "own", n) for u in range(20) for n in range(6)
+    ]  # no item belongs to two users
     split = leave_one_out(corpus(rows), "own")
     user, item = split.train_pairs()
     owner = dict(zip(item.tolist(), user.tolist(), strict=True))
@@ -203,7 +226,9 @@ def test_without_ratings_a_no_is_an_item_that_the_user_never_met():
 
 
 def test_the_review_to_be_rated_is_in_neither_profile(material, tmp_path):
-    likes = exp3rt.Preferences(material, {row: ([f"good{row}"], [f"bad{row}"]) for row in range(5)}, 5)
+    likes = exp3rt.Preferences(
+        material, {row: ([f"good{row}"], [f"bad{row}"]) for row in range(5)}, 5
+    )
     pair = likes.pair(0, 2, without=1)
     assert pair["user_likes"] == ["good2", "good0"]  # the latest first
     assert pair["item_dislikes"] == ["bad3"]
@@ -220,26 +245,41 @@ def test_an_item_nobody_rated_takes_the_mean_of_all(material):
     assert "Liked for: none" in exp3rt.prompt(likes.pair(0, 6))
 
 
-def test_exp3rt_reads_the_latest_reviews_of_the_users_and_items_in_question_only(material, tmp_path, monkeypatch):
+def test_exp3rt_reads_the_latest_reviews_of_the_users_and_items_in_question_only(
+    material, tmp_path, monkeypatch
+):
     monkeypatch.setattr(exp3rt, "REVIEWS", 1)
     llm = Scripted(lambda prompt: '{"likes": ["something"], "dislikes": []}')
-    found = exp3rt.extract(material, np.array([0]), np.array([[2]]), llm, cache=tmp_path, progress=False)
+    found = exp3rt.extract(
+        material, np.array([0]), np.array([[2]]), llm, cache=tmp_path, progress=False
+    )
     assert sorted(found.points) == [2, 3]  # user 0's latest review, and the latest of item 2
     with pytest.raises(DataError, match="EXP3RT predicts ratings"):
-        exp3rt.extract(Material(material.events.assign(rating=np.nan), material.items), np.array([0]), np.array([[2]]),
-                       llm, cache=tmp_path)
+        exp3rt.extract(
+            Material(material.events.assign(rating=np.nan), material.items),
+            np.array([0]),
+            np.array([[2]]),
+            llm,
+            cache=tmp_path,
+        )
 
 
 def test_the_student_learns_to_rate_high_what_is_rated_high(material, tmp_path):
     rng = np.random.default_rng(0)
     stars = {item: 5.0 if item <= 10 else 1.0 for item in range(1, 21)}
-    rows = [(u, int(i), stars[int(i)], "fine") for u in range(60) for i in rng.permutation(20)[:6] + 1]
-    events = pd.DataFrame(rows, columns=["user", "item", "rating", "review"]).assign(time=range(len(rows)))
+    rows = [
+        (u, int(i), stars[int(i)], "fine") for u in range(60) for i in rng.permutation(20)[:6] + 1
+    ]
+    events = pd.DataFrame(rows, columns=["user", "item", "rating", "review"]).assign(
+        time=range(len(rows))
+    )
     read = Material(events, {n: Item(title=f"thing{n}") for n in range(1, 21)})
     known = exp3rt.Preferences(read, {row: ([], []) for row in range(len(rows))}, 0)
     llm = Scripted(lambda prompt: '{"reasoning": "The means decide.", "rating": 3}')
     model, _ = exp3rt.fit_exp3rt(known, llm, most=360, epochs=6, cache=tmp_path, progress=False)
-    scores = exp3rt.expected_ratings(model, known, np.array([0, 1]), np.array([[3, 15], [18, 7]]), progress=False)
+    scores = exp3rt.expected_ratings(
+        model, known, np.array([0, 1]), np.array([[3, 15], [18, 7]]), progress=False
+    )
     assert scores[0, 0] > scores[0, 1] + 1
     assert scores[1, 1] > scores[1, 0] + 1
     assert ((scores >= 1) & (scores <= 5)).all()
@@ -247,7 +287,9 @@ def test_the_student_learns_to_rate_high_what_is_rated_high(material, tmp_path):
 
 def test_an_explanation_in_the_style_of_xrec_reads_one_profile_and_no_persona(material, tmp_path):
     llm = Scripted(lambda prompt: '{"explanation": "You liked Axe, so a Flute suits you."}')
-    said = xrec.explanations(material, [0], [6], {6: "A flute of ebony."}, llm, cache=tmp_path, progress=False)
+    said = xrec.explanations(
+        material, [0], [6], {6: "A flute of ebony."}, llm, cache=tmp_path, progress=False
+    )
     assert said == ["You liked Axe, so a Flute suits you."]
     assert "A flute of ebony." in llm.asked[0]
     assert "Disliked: Bread" in llm.asked[0]
@@ -321,9 +363,20 @@ def test_any_causal_lm_of_a_folder_is_tuned_by_lora_alone(tuned, tmp_path):
     assert all("lora" in n for n in named)
     prompts, answers = matching(60, 3)
     before = choice_scores(other, prompts, ("Yes", "No"), progress=False)
-    np.testing.assert_allclose(before, choice_scores(lm, prompts, ("Yes", "No"), progress=False), atol=1e-4)
-    train_lm(other, prompts, ["No" if a == "Yes" else "Yes" for a in answers], epochs=2, lr=1e-2, progress=False)
-    assert np.abs(choice_scores(other, prompts, ("Yes", "No"), progress=False) - before).max() > 1e-3
+    np.testing.assert_allclose(
+        before, choice_scores(lm, prompts, ("Yes", "No"), progress=False), atol=1e-4
+    )
+    train_lm(
+        other,
+        prompts,
+        ["No" if a == "Yes" else "Yes" for a in answers],
+        epochs=2,
+        lr=1e-2,
+        progress=False,
+    )
+    assert (
+        np.abs(choice_scores(other, prompts, ("Yes", "No"), progress=False) - before).max() > 1e-3
+    )
 
 
 def test_a_model_that_cannot_be_loaded_is_named(tmp_path):
@@ -336,15 +389,21 @@ def test_a_model_that_cannot_be_loaded_is_named(tmp_path):
 
 def offline(split):
     """Personas that tell a user's parity: even users like even items, and one persona of an item says so."""
-    from reprolib.persona4rec.offline import Offline
+    from reprolib.papers.persona4rec.offline import Offline
 
     user, item = split.train_pairs()
     parity = {n: int(split.items[n - 1][1:]) % 2 for n in range(1, split.n_items + 1)}
     word = ("alpha", "omega")
     events = pd.DataFrame({"user": user, "item": item, "time": 0, "rating": 5.0,
                            "text": [word[parity[i]] for i in item]})  # fmt: skip
-    rows = [(i, n, f"p{n}", "", "", text) for i in parity for n, text in enumerate(("noise", word[parity[i]]), start=1)]
-    personas = pd.DataFrame(rows, columns=["item", "persona", "name", "description", "rationale", "text"])
+    rows = [
+        (i, n, f"p{n}", "", "", text)
+        for i in parity
+        for n, text in enumerate(("noise", word[parity[i]]), start=1)
+    ]
+    personas = pd.DataFrame(
+        rows, columns=["item", "persona", "name", "description", "rationale", "text"]
+    )
     summaries = pd.DataFrame({"item": list(parity), "title": "t", "summary": "grey"})
     return Offline(summaries, events, personas, "hand", 0)
 
@@ -355,18 +414,24 @@ def one_hot(texts):
 
 
 def hits(split, found, table, kept):
-    from reprolib.persona4rec.index import PersonaIndex
+    from reprolib.papers.persona4rec.index.index import PersonaIndex
 
     index = PersonaIndex.build(kept, one_hot, progress=False)
-    scores = found.rerank(lambda users, items: index.score_many(np.stack([index.user_vector(int(u)) for u in users]),
-                                                                items)[0])
+    scores = found.rerank(
+        lambda users, items: index.score_many(
+            np.stack([index.user_vector(int(u)) for u in users]), items
+        )[0]
+    )
     return value(reranked_table(table, split, found.candidates, scores)["rank"], "HR@5").mean()
 
 
 def test_the_best_persona_lifts_the_items_that_fit_and_needs_more_than_the_first_one():
     split = leave_one_out(groups(), "groups")
     first = first_stage(split)
-    found, table = lists(split, "test", first, 20), rank_table(*first.vectors("test"), split, system="first")
+    found, table = (
+        lists(split, "test", first, 20),
+        rank_table(*first.vectors("test"), split, system="first"),
+    )
     whole, before = offline(split), value(table["rank"], "HR@5").mean()
     assert hits(split, found, table, needed(whole, found)) > 1.4 * before
     assert hits(split, found, table, needed(whole, found, most=1)) == pytest.approx(before)
@@ -384,28 +449,43 @@ def test_the_index_holds_what_the_lists_need_and_no_more():
 
 
 def test_a_generator_that_finds_nothing_is_an_error_that_says_so(monkeypatch):
-    from reprolib.persona4rec import rerank
+    from reprolib.papers.persona4rec import rerank
 
     split = leave_one_out(groups(n_users=40), "groups")
     users = torch.zeros(split.n_users, split.n_items + 1)
-    users[torch.arange(split.n_users), torch.from_numpy(split.item[split.test])] = -1  # the held-out item comes last
-    blind = Trained(lambda stage: (users[split.held_out(stage)[0]], torch.eye(split.n_items + 1)), 0)
+    users[
+        torch.arange(split.n_users), torch.from_numpy(split.item[split.test])
+    ] = -1  # the held-out item comes last
+    blind = Trained(
+        lambda stage: (users[split.held_out(stage)[0]], torch.eye(split.n_items + 1)), 0
+    )
     monkeypatch.setattr(rerank, "first_stage", lambda *args: blind)
     with pytest.raises(ValueError, match="no list of BPR-MF on groups holds a held-out item"):
-        rerank.reranked_by(rerank.make_zs_llm, split, 0, False, "BPR-MF", 5, 3, annotator="embedded", shuffle=False)
+        rerank.reranked_by(
+            rerank.make_zs_llm, split, 0, False, "BPR-MF", 5, 3, annotator="embedded", shuffle=False
+        )
 
 
 def test_a_rerankers_run_stores_its_ranks_and_its_report(tmp_path, monkeypatch):
-    from reprolib import experiment
     from reprolib.data.datasets import load_split
+    from reprolib.runs import grid as experiment
 
     split = load_split("world-smoke/books2023", "books2023")
     found = lists(split, "test", first_stage(split), 20)
-    answer = Trained(first_stage(split).vectors, 0, report={"annotator": "hand", "latency_ms": 0.5},
-                     reranked=lambda: (found.candidates, np.tile(np.arange(20.0), (len(found.users), 1))))
+    answer = Trained(
+        first_stage(split).vectors,
+        0,
+        report={"annotator": "hand", "latency_ms": 0.5},
+        reranked=lambda: (found.candidates, np.tile(np.arange(20.0), (len(found.users), 1))),
+    )
     monkeypatch.setattr(experiment, "train", lambda *args, **options: answer)
-    cells = experiment.runs(["PERSONA4REC"], "world-smoke/books2023", "books2023", generator="LightGCN",
-                            label="{system} on LightGCN")
+    cells = experiment.runs(
+        ["PERSONA4REC"],
+        "world-smoke/books2023",
+        "books2023",
+        generator="LightGCN",
+        label="{system} on LightGCN",
+    )
     grid = experiment.run_grid(cells, store=tmp_path, progress=False)
     assert not grid.failures
     table = rank_table(*first_stage(split).vectors("test"), split, system="first")
@@ -418,7 +498,7 @@ def test_a_rerankers_run_stores_its_ranks_and_its_report(tmp_path, monkeypatch):
 
 
 def test_a_change_of_a_generators_code_reruns_its_rerankers():
-    from reprolib import experiment
+    from reprolib.runs import grid as experiment
 
     read = {path.name for path in experiment._imported(experiment._source("TALLRec"))}
     assert {"tallrec.py", "generators.py", "bpr_mf.py", "lightgcn.py"} <= read

@@ -3,13 +3,13 @@ import pytest
 from test_sequence_models import semantics, split_of
 
 from reprolib.data.datasets import load_corpus, load_split
+from reprolib.papers.semacdr import analysis
+from reprolib.papers.semacdr.plugin import plug_in
+from reprolib.papers.semacdr.semantics import annotate
+from reprolib.papers.semacdr.variants import ABLATIONS, knobs
 from reprolib.report.published import benchmark_beside, paper_beside
-from reprolib.search import chosen_runs, read_settings, search
-from reprolib.semacdr import analysis
-from reprolib.semacdr.plugin import plug_in
-from reprolib.semacdr.semantics import annotate
-from reprolib.semacdr.variants import ABLATIONS, knobs
-from reprolib.systems import options_of
+from reprolib.runs.search import chosen_runs, read_settings, search
+from reprolib.runs.systems import options_of
 
 PAIR = "world-smoke/food-kitchen"
 
@@ -50,8 +50,12 @@ def test_reviews_are_never_read(told, monkeypatch):
     from reprolib.data.corpus import Corpus
 
     corpus = load_corpus(PAIR)[0]
-    silent = Corpus(corpus.interactions.with_columns(pl.lit("TEST EVENT").alias("review")), corpus.items,
-                    name=corpus.name, clock=corpus.clock)
+    silent = Corpus(
+        corpus.interactions.with_columns(pl.lit("TEST EVENT").alias("review")),
+        corpus.items,
+        name=corpus.name,
+        clock=corpus.clock,
+    )
     again = annotate(silent, told[1], n_categories=4, progress=False)
     assert again.summary == told[0].summary
     assert (again.inner == told[0].inner).all()
@@ -72,12 +76,18 @@ def test_labels_that_follow_taste_align_users_and_labels_at_random_do_not():
     labels[np.arange(1, len(half)), 0, half[1:]] = True
     import dataclasses
 
-    taste = analysis.alignment(split, dataclasses.replace(even, labels=labels)).set_index("compared with")
-    assert taste.loc["difference", "cosine"] > 0.5  # the echo repeats each number in the other domain
+    taste = analysis.alignment(split, dataclasses.replace(even, labels=labels)).set_index(
+        "compared with"
+    )
+    assert (
+        taste.loc["difference", "cosine"] > 0.5
+    )  # the echo repeats each number in the other domain
     rng = np.random.default_rng(0)
     chance = np.zeros_like(labels)
     chance[np.arange(1, len(half)), 0, rng.integers(0, 2, len(half) - 1)] = True
-    random = analysis.alignment(split, dataclasses.replace(even, labels=chance)).set_index("compared with")
+    random = analysis.alignment(split, dataclasses.replace(even, labels=chance)).set_index(
+        "compared with"
+    )
     assert abs(random.loc["difference", "cosine"]) < taste.loc["difference", "cosine"] / 2
 
 
@@ -122,13 +132,24 @@ def test_every_variant_is_an_option_of_the_system_and_a_name_of_the_claims():
 
 
 def test_search_chooses_by_validation_and_variants_take_the_setting_of_their_base():
-    table, best = search(["SASRec"], PAIR, "food->kitchen", ["lr:0.0 dropout:0.2", "lr:0.01 dropout:0.2"], epochs=3,
-                         every=3, dim=16, length=20, batch_size=64)
+    table, best = search(
+        ["SASRec"],
+        PAIR,
+        "food->kitchen",
+        ["lr:0.0 dropout:0.2", "lr:0.01 dropout:0.2"],
+        epochs=3,
+        every=3,
+        dim=16,
+        length=20,
+        batch_size=64,
+    )
     assert table.loc["SASRec", "lr:0.01 dropout:0.2"] > table.loc["SASRec", "lr:0.0 dropout:0.2"]
     assert best == {"SASRec": {"lr": 0.01, "dropout": 0.2}}
     with pytest.raises(ValueError, match=r"lr:0\.001 dropout:0\.2"):
         read_settings(["lr=3"])
-    runs = chosen_runs({"C2DSR": {"lr": 0.5}}, ["C2DSR + semantics"], [f"{PAIR} food->kitchen"], [0, 1])
+    runs = chosen_runs(
+        {"C2DSR": {"lr": 0.5}}, ["C2DSR + semantics"], [f"{PAIR} food->kitchen"], [0, 1]
+    )
     assert [dict(r.options)["lr"] for r in runs] == [0.5, 0.5]
     with pytest.raises(ValueError, match="no setting was searched for MGCL"):
         chosen_runs(best, ["MGCL"], [f"{PAIR} food->kitchen"], [0])
@@ -137,8 +158,19 @@ def test_search_chooses_by_validation_and_variants_take_the_setting_of_their_bas
 def test_published_numbers_stand_beside_their_direction_and_system():
     import pandas as pd
 
-    ours = pd.DataFrame([{"system": "SASRec", "dataset": "d", "direction": "movies→books", "NDCG@10": 0.1,
-                          "NDCG@10 ±": 0.01, "users": 5, "seeds": 1}])
+    ours = pd.DataFrame(
+        [
+            {
+                "system": "SASRec",
+                "dataset": "d",
+                "direction": "movies→books",
+                "NDCG@10": 0.1,
+                "NDCG@10 ±": 0.01,
+                "users": 5,
+                "seeds": 1,
+            }
+        ]
+    )
     table = paper_beside(ours, ours, "semacdr", "Table 1", ["NDCG@10"])
     assert table["NDCG@10 published"].iloc[0] > 0
     below = benchmark_beside(ours.assign(direction="food→kitchen"), "abxi")

@@ -7,16 +7,16 @@ import pytest
 import torch
 from toy import echo
 
-from reprolib.data.batches import Batches
 from reprolib.data.split import leave_one_out
 from reprolib.evaluate.metrics import summarise
 from reprolib.evaluate.table import rank_table
-from reprolib.nn.losses import binary_loss
-from reprolib.semacdr.semantics import Semantics
-from reprolib.semacdr.views import Views
-from reprolib.sequential import SEQUENTIAL, train_model
-from reprolib.systems import train
-from reprolib.train import seed_everything
+from reprolib.papers.semacdr.semantics import Semantics
+from reprolib.papers.semacdr.views import Views
+from reprolib.runs.systems import train
+from reprolib.training.batches import Batches
+from reprolib.training.loop import seed_everything
+from reprolib.training.losses import binary_loss
+from reprolib.training.sequential import SEQUENTIAL, train_model
 
 SMALL = {"dim": 32, "length": 16}
 PLAIN = ["CL4SRec", "pi-Net", "C2DSR", "MGCL", "CD-SASRec", "Tri-CDR", "TJAPL"]
@@ -32,7 +32,9 @@ def semantics(split, seed=0):
     labels[1:, 1, 2] = True
     inner = (np.eye(8)[parity] + 0.1 * rng.normal(size=(split.n_items + 1, 8))).astype(np.float32)
     inner[0] = 0
-    return Semantics({"parity": ["even", "odd"], "all": ["a", "b", "c"]}, labels, [], [], inner, "toy", 0)
+    return Semantics(
+        {"parity": ["even", "odd"], "all": ["a", "b", "c"]}, labels, [], [], inner, "toy", 0
+    )
 
 
 def build(name, split, **options):
@@ -43,10 +45,15 @@ def build(name, split, **options):
     if name in PLAIN:
         return inspect.unwrap(function)(split, **own)
     own.pop("views", None)
-    text = Views(semantics(split), split.ranges, SMALL["dim"], tuple(options.pop("views", "id+inn+agn").split("+")),
-                 mixed=name != "SemaCDR")
+    text = Views(
+        semantics(split),
+        split.ranges,
+        SMALL["dim"],
+        tuple(options.pop("views", "id+inn+agn").split("+")),
+        mixed=name != "SemaCDR",
+    )
     if name == "SemaCDR":
-        from reprolib.semacdr.model import SemaCDR
+        from reprolib.papers.semacdr.model import SemaCDR
 
         return SemaCDR(split, text, **SMALL, **options)
     model = inspect.unwrap(function)(split, **own, views="")
@@ -59,18 +66,42 @@ def split_of(n_users=60, **options):
 
 
 def ndcg(trained, split):
-    return summarise(rank_table(*trained.vectors("test"), split, system="x"), ["NDCG@10"])["NDCG@10"].iloc[0]
+    return summarise(rank_table(*trained.vectors("test"), split, system="x"), ["NDCG@10"])[
+        "NDCG@10"
+    ].iloc[0]
 
 
 # how many times Popularity's NDCG (about 0.2); CL4SRec reads one domain, where the echo cannot be heard
-@pytest.mark.parametrize(("name", "factor"), [("pi-Net", 2), ("C2DSR", 3), ("MGCL", 3), ("CD-SASRec", 3),
-                                              ("Tri-CDR", 2), ("TJAPL", 2), ("SemaCDR", 3),
-                                              ("C2DSR + semantics", 3), ("Tri-CDR + semantics", 2)])
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [
+        ("pi-Net", 2),
+        ("C2DSR", 3),
+        ("MGCL", 3),
+        ("CD-SASRec", 3),
+        ("Tri-CDR", 2),
+        ("TJAPL", 2),
+        ("SemaCDR", 3),
+        ("C2DSR + semantics", 3),
+        ("Tri-CDR + semantics", 2),
+    ],
+)
 def test_a_model_of_two_domains_learns_the_echo(name, factor):
     split = split_of(250)
     seed_everything(0)
-    trained = train_model(build(name, split), split, 0, False, loss="ssm", epochs=25, patience=25, every=5, lr=3e-3,
-                          batch_size=32, negatives=29)
+    trained = train_model(
+        build(name, split),
+        split,
+        0,
+        False,
+        loss="ssm",
+        epochs=25,
+        patience=25,
+        every=5,
+        lr=3e-3,
+        batch_size=32,
+        negatives=29,
+    )
     assert ndcg(trained, split) > factor * ndcg(train("Popularity", split, progress=False), split)
 
 
@@ -78,7 +109,17 @@ def test_cl4srec_learns_the_ring_of_one_domain():
     from toy import planted
 
     split = leave_one_out(planted(), "ring")
-    trained = train("CL4SRec", split, progress=False, dim=32, length=12, epochs=30, patience=30, every=5, batch_size=64)
+    trained = train(
+        "CL4SRec",
+        split,
+        progress=False,
+        dim=32,
+        length=12,
+        epochs=30,
+        patience=30,
+        every=5,
+        batch_size=64,
+    )
     assert ndcg(trained, split) > 3 * ndcg(train("Popularity", split, progress=False), split)
 
 
@@ -94,7 +135,11 @@ def test_gradients_reach_every_parameter(name):
         state, own = step(batch, table)
         negatives = torch.randint(*split.candidates, (int(batch.real.sum()),))
         (binary_loss(state[batch.real], table, batch.pos[batch.real], negatives) + own).backward()
-    without = [n for n, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum())]
+    without = [
+        n
+        for n, p in model.named_parameters()
+        if p.requires_grad and (p.grad is None or not p.grad.abs().sum())
+    ]
     assert not without
 
 
@@ -111,7 +156,9 @@ def test_what_happens_at_or_after_the_prediction_changes_nothing(name, stage):
             moment = split.time[where]
             user = np.repeat(np.arange(split.n_users), np.diff(split.ptr))
             late = split.time >= moment[np.searchsorted(users, user)]
-            split.item[late] = rng.integers(split.candidates[0], split.candidates[1] + 1, late.sum())
+            split.item[late] = rng.integers(
+                split.candidates[0], split.candidates[1] + 1, late.sum()
+            )
             src_user = np.repeat(np.arange(split.n_users), np.diff(split.src_ptr))
             split.src_item[split.src_time >= moment[np.searchsorted(users, src_user)]] = 1
         model = build(name, split).eval()
@@ -133,7 +180,9 @@ def test_a_training_position_reads_nothing_after_its_label(name):
     batches = Batches(split, "train", 16, model.parts)
     batch = batches.batch(torch.arange(len(batches)))
     t = 2
-    changes = {"tgt": torch.where(torch.arange(batch.tgt.shape[1]) > t, split.candidates[1], batch.tgt)}
+    changes = {
+        "tgt": torch.where(torch.arange(batch.tgt.shape[1]) > t, split.candidates[1], batch.tgt)
+    }
     for part in ("src", "mix"):
         if part in model.parts:
             items, last = getattr(batch, part), getattr(batch, f"{part}_ptr")[:, t]
@@ -141,7 +190,10 @@ def test_a_training_position_reads_nothing_after_its_label(name):
             changes[part] = torch.where(late, split.candidates[1] if part == "mix" else 1, items)
     with torch.no_grad():
         table = model.item_table()
-        before, after = (model.states(b, table)[:, : t + 1] for b in (batch, dataclasses.replace(batch, **changes)))
+        before, after = (
+            model.states(b, table)[:, : t + 1]
+            for b in (batch, dataclasses.replace(batch, **changes))
+        )
     torch.testing.assert_close(before, after, rtol=0, atol=1e-6)
 
 
@@ -149,11 +201,13 @@ def test_a_training_position_reads_nothing_after_its_label(name):
 def test_saved_weights_give_the_same_ranks(name, tmp_path):
     from safetensors.torch import load_file, save_file
 
-    from reprolib.train import encode, fit
+    from reprolib.training.loop import encode, fit
 
     split = split_of()
     model = fit(build(name, split), split, epochs=2, progress=False, device="cpu").model
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "model.safetensors")
+    save_file(
+        {k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "model.safetensors"
+    )
     again = build(name, split)
     again.load_state_dict(load_file(tmp_path / "model.safetensors"))
     test = Batches(split, "test", 16, model.parts)
@@ -185,13 +239,25 @@ def test_padding_is_never_trained(name):
             assert module.weight.grad is None or not module.weight.grad[0].any()
 
 
-@pytest.mark.parametrize("option", [{"item_graph": "sequential"}, {"cross": False}, {"fusion": "average"},
-                                    {"score": "graph"}, {"views": "id"}, {"views": "id+inn"}, {"views": "id+agn"}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"item_graph": "sequential"},
+        {"cross": False},
+        {"fusion": "average"},
+        {"score": "graph"},
+        {"views": "id"},
+        {"views": "id+inn"},
+        {"views": "id+agn"},
+    ],
+)
 def test_every_ablation_of_semacdr_is_another_model(option):
     split = split_of()
     one, two = (build("SemaCDR", split, **o).eval() for o in ({}, option))
     wanted = {k: v.shape for k, v in two.state_dict().items()}
-    two.load_state_dict({k: v for k, v in one.state_dict().items() if wanted.get(k) == v.shape}, strict=False)
+    two.load_state_dict(
+        {k: v for k, v in one.state_dict().items() if wanted.get(k) == v.shape}, strict=False
+    )
     batches = Batches(split, "test", 16, one.parts)
     batch = batches.batch(torch.arange(len(batches)))
     with torch.no_grad():
@@ -205,7 +271,9 @@ def test_every_ablation_of_semacdr_is_another_model(option):
 def test_semantic_modules_learn_at_their_own_rate():
     groups = build("SemaCDR", split_of()).learning_rates()
     assert [g.get("lr") for g in groups] == [3e-4, None]
-    assert sum(len(g["params"]) for g in groups) == len(list(build("SemaCDR", split_of()).parameters()))
+    assert sum(len(g["params"]) for g in groups) == len(
+        list(build("SemaCDR", split_of()).parameters())
+    )
 
 
 def test_the_views_are_drawn_together_by_their_contrastive_loss():

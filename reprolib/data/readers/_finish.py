@@ -10,7 +10,9 @@ from reprolib.data.readers._records import read_records
 DAY = 86_400
 
 
-def read_pair(interactions: tuple, items: tuple | None, *, domain: str, progress: bool, max_malformed: float) -> Corpus:
+def read_pair(
+    interactions: tuple, items: tuple | None, *, domain: str, progress: bool, max_malformed: float
+) -> Corpus:
     """A Corpus of one domain from two files, each given as (path, Spec, what is expected there)."""
     pairs = [interactions] if items is None else [interactions, items]
     read = [read_records(*pair, progress=progress, max_malformed=max_malformed) for pair in pairs]
@@ -29,7 +31,9 @@ def build(
 ) -> Corpus:
     """A Corpus of one domain. Raises DataError when metadata and interactions have no item in common."""
     if interactions.is_empty():
-        raise DataError(f"{reports[0].path}: no interaction could be read from {reports[0].lines:,} lines")
+        raise DataError(
+            f"{reports[0].path}: no interaction could be read from {reports[0].lines:,} lines"
+        )
     stamped, clock = with_clock(interactions)
     named = pl.lit(domain).alias("domain")
     stamped = conform(stamped.with_columns(named), INTERACTIONS)
@@ -47,7 +51,9 @@ def with_clock(interactions: pl.DataFrame) -> tuple[pl.DataFrame, str]:
     return interactions, "unix" if (time % DAY != 0).any() else "day"
 
 
-def complete_items(items: pl.DataFrame | None, interactions: pl.DataFrame, sources: str) -> pl.DataFrame:
+def complete_items(
+    items: pl.DataFrame | None, interactions: pl.DataFrame, sources: str
+) -> pl.DataFrame:
     """One row per (item, domain): the first metadata row, or nulls for an item that only the interactions know.
 
     Raises DataError when there is metadata, but for none of the interactions' items.
@@ -59,15 +65,19 @@ def complete_items(items: pl.DataFrame | None, interactions: pl.DataFrame, sourc
     items = conform(readable(items), ITEMS).unique(key, keep="first", maintain_order=True)
     missing = used.join(items, on=key, how="anti", maintain_order="left")
     if missing.height == used.height:
-        raise DataError(f"{sources}: none of the {items.height:,} items with metadata is among the {used.height:,} "
-                        "items of the interactions; expected the metadata of the same items")
+        raise DataError(
+            f"{sources}: none of the {items.height:,} items with metadata is among the {used.height:,} "
+            "items of the interactions; expected the metadata of the same items"
+        )
     return pl.concat([items, conform(missing, ITEMS)])
 
 
 def readable(items: pl.DataFrame) -> pl.DataFrame:
     """Items with HTML entities resolved ("Tom &amp; Jerry") and empty texts as nulls."""
     texts = [c for c in ("title", "description", "creator") if c in items.columns]
-    items = items.with_columns(_unescaped(items[c]).str.strip_chars().replace("", None) for c in texts)
+    items = items.with_columns(
+        _unescaped(items[c]).str.strip_chars().replace("", None) for c in texts
+    )
     if "categories" in items.columns:
         items = items.with_columns(_distinct(items["categories"]))
     return items
@@ -78,9 +88,13 @@ def _distinct(lists: pl.Series) -> pl.Series:
     # Through one long column: list.unique and list.eval work list by list, some fifty times slower.
     rows = pl.DataFrame({"row": pl.int_range(len(lists), eager=True), "value": lists})
     parts = rows.explode("value").drop_nulls()
-    parts = parts.with_columns(_unescaped(parts["value"]).str.strip_chars()).filter(pl.col("value") != "")
+    parts = parts.with_columns(_unescaped(parts["value"]).str.strip_chars()).filter(
+        pl.col("value") != ""
+    )
     parts = parts.unique(maintain_order=True).group_by("row", maintain_order=True).agg("value")
-    full = rows.select("row", bare=pl.col("value").is_null()).join(parts, on="row", how="left", maintain_order="left")
+    full = rows.select("row", bare=pl.col("value").is_null()).join(
+        parts, on="row", how="left", maintain_order="left"
+    )
     empty = pl.lit([], pl.List(pl.String))
     full = full.select(pl.when("bare").then(None).otherwise(pl.col("value").fill_null(empty)))
     return full.to_series().alias(lists.name)
@@ -90,4 +104,6 @@ def _unescaped(texts: pl.Series) -> pl.Series:
     escaped = texts.filter(texts.str.contains("&", literal=True)).unique().drop_nulls()
     if escaped.is_empty():
         return texts
-    return texts.replace(escaped, pl.Series([html.unescape(text) for text in escaped], dtype=pl.String))
+    return texts.replace(
+        escaped, pl.Series([html.unescape(text) for text in escaped], dtype=pl.String)
+    )

@@ -71,7 +71,9 @@ def require(path: str | Path, keys: Iterable[str], needed: Collection[str], expe
         return
     kind = kind_of(keys)
     if kind is not None and len(missing) > len(needed) / 2:
-        raise DataError(f"{path} looks like {kind} (it has {', '.join(keys[:6])}); expected {expected}")
+        raise DataError(
+            f"{path} looks like {kind} (it has {', '.join(keys[:6])}); expected {expected}"
+        )
     named = []
     for key in missing:
         near = difflib.get_close_matches(key, keys, n=1, cutoff=0)
@@ -120,7 +122,9 @@ def table_parsers(names: list[str], separator: str, columns: dict[str, pl.DataTy
     def slow(line: str) -> list[dict]:
         values = next(csv.reader([line])) if separator == "," else line.split(separator)
         if len(values) != len(names):
-            raise ValueError(f"{len(values)} fields where {len(names)} are expected ({', '.join(names)})")
+            raise ValueError(
+                f"{len(values)} fields where {len(names)} are expected ({', '.join(names)})"
+            )
         return [{name: value or None for name, value in zip(names, values, strict=True)}]
 
     schema = {name: columns.get(name, pl.String) for name in names}
@@ -154,7 +158,12 @@ def interaction_spec(
     names, worded = {c: raw for c, raw in names.items() if text or c != "review"}, worded or {}
     numbers = [c for c in ("rating", "timestamp") if c in names and c not in worded]
     columns = {raw: pl.Float64 if c in numbers else pl.String for c, raw in names.items()}
-    types = {"user": pl.Categorical, "item": pl.Categorical, "timestamp": pl.Int64, "rating": pl.Float32}
+    types = {
+        "user": pl.Categorical,
+        "item": pl.Categorical,
+        "timestamp": pl.Int64,
+        "rating": pl.Float32,
+    }
     shaped = {c: worded[c](pl.col(raw)) if c in worded else pl.col(raw) for c, raw in names.items()}
     bounds = {"rating": RATING, "timestamp": MILLISECONDS if milliseconds else SECONDS}
     if milliseconds:
@@ -162,7 +171,11 @@ def interaction_spec(
     shaped = [shape.cast(types.get(c, pl.String)).alias(c) for c, shape in shaped.items()]
     return Spec(
         columns,
-        required=tuple(raw for c, raw in names.items() if c in ("user", "item") or (c == "timestamp" and c in numbers)),
+        required=tuple(
+            raw
+            for c, raw in names.items()
+            if c in ("user", "item") or (c == "timestamp" and c in numbers)
+        ),
         limits={names[c]: bounds[c] for c in numbers},
         convert=lambda frame: frame.select(shaped),
         **parsers(*parts, columns),

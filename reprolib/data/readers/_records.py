@@ -15,13 +15,19 @@ from reprolib.data.readers._stream import blocks
 
 MAX_LISTED = 20  # malformed lines that a report names; all are counted
 WORKERS = 2
-SMALL = 1 << 18  # bytes; a refused block is halved down to this size before its lines are read singly
+SMALL = (
+    1 << 18
+)  # bytes; a refused block is halved down to this size before its lines are read singly
 REFUSED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError)
 
 Limits = dict[str, tuple[float, float, str]]
 RATING = (0, 10, "are rating and timestamp swapped?")
 SECONDS = (1e8, 1e11, "seconds since 1970 are expected; are rating and timestamp swapped?")
-MILLISECONDS = (1e11, 1e14, "milliseconds since 1970 are expected; are rating and timestamp swapped?")
+MILLISECONDS = (
+    1e11,
+    1e14,
+    "milliseconds since 1970 are expected; are rating and timestamp swapped?",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,12 @@ class Spec:
 
 
 def read_records(
-    path: str | Path, spec: Spec, expected: str, *, progress: bool = True, max_malformed: float = 0.01
+    path: str | Path,
+    spec: Spec,
+    expected: str,
+    *,
+    progress: bool = True,
+    max_malformed: float = 0.01,
 ) -> tuple[pl.DataFrame, FileReport]:
     """All records of a file as one frame, and what was left out.
 
@@ -83,7 +94,9 @@ def read_records(
     if len(faults) > max_malformed * lines:
         _refuse(path, faults, lines, max_malformed)
     frame = pl.concat(frames).rechunk()
-    return frame, FileReport(str(path), lines, frame.height, tuple(faults[:MAX_LISTED]), len(faults))
+    return frame, FileReport(
+        str(path), lines, frame.height, tuple(faults[:MAX_LISTED]), len(faults)
+    )
 
 
 def _refuse(path: str | Path, faults: list, lines: int, allowed: float) -> None:
@@ -116,7 +129,9 @@ def _frames(first: int, data: bytes, spec: Spec, faults: list) -> list[pl.DataFr
             pass
         if len(data) > SMALL and (cut := data.find(b"\n", len(data) // 2) + 1) and cut < len(data):
             head, tail = data[:cut], data[cut:]
-            return _frames(first, head, spec, faults) + _frames(first + _count(head), tail, spec, faults)
+            return _frames(first, head, spec, faults) + _frames(
+                first + _count(head), tail, spec, faults
+            )
     return [_singly(first, data, spec, faults)]
 
 
@@ -136,9 +151,14 @@ def _singly(first: int, data: bytes, spec: Spec, faults: list) -> pl.DataFrame:
         if not line.strip():
             continue
         try:
-            records = [_record(record, spec) for record in spec.slow(line.decode(spec.encoding).rstrip("\r"))]
+            records = [
+                _record(record, spec)
+                for record in spec.slow(line.decode(spec.encoding).rstrip("\r"))
+            ]
         except UnicodeDecodeError as error:
-            faults.append((number, f"not {spec.encoding} at byte {error.start + 1}; re-encode the file"))
+            faults.append(
+                (number, f"not {spec.encoding} at byte {error.start + 1}; re-encode the file")
+            )
         except ValueError as error:
             faults.append((number, str(error)))
         else:
@@ -163,7 +183,9 @@ def _record(record: dict, spec: Spec) -> list | None:
             raise ValueError(f"no {column}")
     for column, (low, high, hint) in spec.limits.items():
         if found[column] is not None and not low <= found[column] <= high:
-            raise ValueError(f"{column} {found[column]:.15g} is not between {low:.15g} and {high:.15g}; {hint}")
+            raise ValueError(
+                f"{column} {found[column]:.15g} is not between {low:.15g} and {high:.15g}; {hint}"
+            )
     return values
 
 
@@ -179,7 +201,9 @@ def _value(column: str, value, dtype: pl.DataType):
         return [_value(column, part, dtype.inner) for part in _leaves(value)]
     if isinstance(dtype, pl.Struct):
         value = value if isinstance(value, dict) else {dtype.fields[0].name: value}
-        return {part.name: _value(part.name, value.get(part.name), part.dtype) for part in dtype.fields}
+        return {
+            part.name: _value(part.name, value.get(part.name), part.dtype) for part in dtype.fields
+        }
     if isinstance(value, list | dict | tuple):
         raise ValueError(f"{column} holds a {type(value).__name__} where a text is expected")
     if isinstance(value, float) and value.is_integer():

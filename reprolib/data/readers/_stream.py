@@ -40,7 +40,9 @@ def blocks(
         except (EOFError, OSError, zlib.error) as error:
             seen = line - 1 + sum(part.count(b"\n") for part in held)
             why = "ends early" if isinstance(error, EOFError) else f"is damaged ({error})"
-            raise DataError(f"{path}: the file {why} after {seen:,} whole lines; download it again") from None
+            raise DataError(
+                f"{path}: the file {why} after {seen:,} whole lines; download it again"
+            ) from None
     rest = b"".join(held)
     if line == 1 and not rest.strip():
         raise DataError(f"{path} is empty; expected {expected}")

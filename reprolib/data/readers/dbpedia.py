@@ -17,8 +17,23 @@ TRIPLES = "N-Triples such as mappingbased-objects_lang=en.nt.gz"
 LINKS = "links of items to DBpedia: item, (title,) URI, separated by tabs or commas"
 DBBOOK = "a DBbook table such as props.tsv"
 PREDICATES = (
-    "author", "genre", "literaryGenre", "subject", "series", "publisher", "previousWork", "subsequentWork", "director",
-    "starring", "writer", "producer", "musicComposer", "distributor", "developer", "country", "language",
+    "author",
+    "genre",
+    "literaryGenre",
+    "subject",
+    "series",
+    "publisher",
+    "previousWork",
+    "subsequentWork",
+    "director",
+    "starring",
+    "writer",
+    "producer",
+    "musicComposer",
+    "distributor",
+    "developer",
+    "country",
+    "language",
 )
 NAMESPACES = r"^http://(dbpedia\.org/(resource|ontology|property)|purl\.org/dc/terms)/"
 TRIPLE = (
@@ -47,17 +62,27 @@ def read_dbpedia(
     known = None if links is None else _links(links)
 
     def convert(frame: pl.DataFrame) -> pl.DataFrame:
-        frame = frame.select(pl.col("line").str.extract_groups(TRIPLE).struct.rename_fields(["s", "p", "o"]))
+        frame = frame.select(
+            pl.col("line").str.extract_groups(TRIPLE).struct.rename_fields(["s", "p", "o"])
+        )
         frame = frame.unnest("line").drop_nulls()
         if predicates is not None:
             names = pl.col("p"), pl.col("p").str.replace(r"^.*[/#]", "")
             frame = frame.filter(pl.any_horizontal(name.is_in(list(predicates)) for name in names))
-        foreign = pl.col("o").str.contains(r'"@[\w-]+$') & ~pl.col("o").str.contains(r'"@en(-[\w-]+)?$')
+        foreign = pl.col("o").str.contains(r'"@[\w-]+$') & ~pl.col("o").str.contains(
+            r'"@en(-[\w-]+)?$'
+        )
         frame = frame.filter(~foreign)
-        frame = frame.with_columns(_decoded(frame["s"].str.strip_chars("<>")), _decoded(_bare(frame["o"])))
+        frame = frame.with_columns(
+            _decoded(frame["s"].str.strip_chars("<>")), _decoded(_bare(frame["o"]))
+        )
         if known is not None:
-            frame = frame.join(known, left_on="s", right_on="uri", maintain_order="left").with_columns(s="item")
-        return frame.select(subject=_local(frame["s"]), relation=_local(frame["p"]), object=_local(frame["o"]))
+            frame = frame.join(
+                known, left_on="s", right_on="uri", maintain_order="left"
+            ).with_columns(s="item")
+        return frame.select(
+            subject=_local(frame["s"]), relation=_local(frame["p"]), object=_local(frame["o"])
+        )
 
     def fast(data: bytes) -> pl.DataFrame:
         lines = pl.Series("line", [data], dtype=pl.Binary).cast(pl.String).str.split("\n").explode()
@@ -66,11 +91,16 @@ def read_dbpedia(
         return frame if whole.all() else frame.head(0)
 
     spec = Spec({"line": pl.String}, slow=_triple, fast=fast, convert=convert)
-    facts, report = read_records(triples, spec, TRIPLES, progress=progress, max_malformed=max_malformed)
+    facts, report = read_records(
+        triples, spec, TRIPLES, progress=progress, max_malformed=max_malformed
+    )
     facts = facts.unique(maintain_order=True)
     if facts.is_empty():
-        raise DataError(f"{triples}: none of its {report.lines:,} lines is a wanted fact"
-                        + (f" about an item of {links}" if links else "") + "; expected other predicates or links")
+        raise DataError(
+            f"{triples}: none of its {report.lines:,} lines is a wanted fact"
+            + (f" about an item of {links}" if links else "")
+            + "; expected other predicates or links"
+        )
     return conform(facts, FACTS), replace(report, kept=facts.height)
 
 
@@ -92,7 +122,10 @@ def _decoded(texts: pl.Series) -> pl.Series:
     escaped = texts.filter(texts.str.contains("\\", literal=True)).unique()
     if escaped.is_empty():
         return texts
-    plain = [ESCAPE.sub(lambda m: PLAIN.get(m[3]) or chr(int(m[1] or m[2], 16)), text) for text in escaped]
+    plain = [
+        ESCAPE.sub(lambda m: PLAIN.get(m[3]) or chr(int(m[1] or m[2], 16)), text)
+        for text in escaped
+    ]
     return texts.replace(escaped, pl.Series(plain, dtype=pl.String))
 
 
@@ -108,19 +141,31 @@ def _local(uris: pl.Series) -> pl.Series:
 def _links(path: str | Path) -> pl.DataFrame:
     separator, fields = first_record(path, LINKS)
     if isinstance(fields, dict) or len(fields) not in (2, 3):
-        raise DataError(f"{path}: a link has two or three fields (item, title, URI); expected {LINKS}")
+        raise DataError(
+            f"{path}: a link has two or three fields (item, title, URI); expected {LINKS}"
+        )
     names = ["item", "uri"] if len(fields) == 2 else ["item", "title", "uri"]
     columns = {"item": pl.String, "uri": pl.String}
     header = not fields[-1].strip("<>").startswith("http")
-    spec = Spec(columns, required=tuple(columns), header=header, **table_parsers(names, separator, columns))
+    spec = Spec(
+        columns, required=tuple(columns), header=header, **table_parsers(names, separator, columns)
+    )
     frame = read_records(path, spec, LINKS, progress=False)[0]
     return frame.with_columns(pl.col("uri").str.strip_chars("<> "))
 
 
 def read_dbbook(folder: str | Path, *, domain: str = "books", progress: bool = True) -> Corpus:
     """DBbook: likes and dislikes (rating 1, 0; clock "order") of train2id and test2id, titles, DBpedia facts."""
+
     def table(stem: str, *names: str) -> tuple[pl.DataFrame, FileReport]:
-        path = next((p for p in (Path(folder, f"{stem}.tsv"), Path(folder, f"{stem}.tsv.gz")) if p.is_file()), None)
+        path = next(
+            (
+                p
+                for p in (Path(folder, f"{stem}.tsv"), Path(folder, f"{stem}.tsv.gz"))
+                if p.is_file()
+            ),
+            None,
+        )
         columns = dict.fromkeys(names, pl.String)
         spec = Spec(columns, required=names, **table_parsers(list(names), "\t", columns))
         return read_records(path or Path(folder, f"{stem}.tsv"), spec, DBBOOK, progress=progress)
@@ -138,6 +183,8 @@ def read_dbbook(folder: str | Path, *, domain: str = "books", progress: bool = T
     called = {"return_dtype": pl.String, "default": None}
     entity = props["entity"].replace_strict(names["id"], names["name"], **called)
     relation = props["relation"].replace_strict(relations["id"], relations["name"], **called)
-    facts = pl.DataFrame({"subject": props["item"], "relation": _local(relation), "object": _local(entity)})
+    facts = pl.DataFrame(
+        {"subject": props["item"], "relation": _local(relation), "object": _local(entity)}
+    )
     reports = (*(seen for _, seen in parts), report)
     return build(interactions, items, domain=domain, reports=reports, facts=facts, name="dbbook")

@@ -16,7 +16,12 @@ from reprolib.data.readers.tidy import read_tidy
 from reprolib.data.readers.yelp import read_yelp
 
 EXPECTED = "a file of a known format (Amazon, Goodreads, Steam, Yelp, MovieLens, N-Triples, tidy CSV or Parquet)"
-READERS = {"Goodreads": read_goodreads, "Steam": read_steam, "Yelp": read_yelp, "MovieLens": read_movielens}
+READERS = {
+    "Goodreads": read_goodreads,
+    "Steam": read_steam,
+    "Yelp": read_yelp,
+    "MovieLens": read_movielens,
+}
 ABOUT_ITEMS = ("metadata", "businesses", "books", "authors", "games", "movies", "items")
 
 
@@ -34,12 +39,16 @@ def read_any(path: str | Path) -> tuple[str, Corpus | pl.DataFrame, tuple[FileRe
     kind = kind_of(line) or _headerless(form, line, path)
     if kind is None:
         begin = ", ".join(list(line)[:6])[:80]
-        raise DataError(f"{path} begins with {begin!r}, which is no known format; expected {EXPECTED}")
+        raise DataError(
+            f"{path} begins with {begin!r}, which is no known format; expected {EXPECTED}"
+        )
     if kind == "N-Triples":
         facts, report = read_dbpedia(path, predicates=None)
         return kind, facts, (report,)
     if kind.split()[-1] in ABOUT_ITEMS or "metadata" in kind:
-        raise DataError(f"{path} holds {kind}, which say something about items only; describe the interactions instead")
+        raise DataError(
+            f"{path} holds {kind}, which say something about items only; describe the interactions instead"
+        )
     corpus = _read(kind, form, path)
     return kind, corpus, corpus.reports
 
@@ -70,5 +79,7 @@ def _read(kind: str, form: str, path: Path) -> Corpus:
     if kind.startswith("tidy"):
         return read_tidy(path)
     if kind.startswith("Amazon"):
-        return (read_amazon if form in ("json", "literal") else read_amazon_ratings)(path, domain=name)
+        return (read_amazon if form in ("json", "literal") else read_amazon_ratings)(
+            path, domain=name
+        )
     return READERS[kind.split()[0]](path)

@@ -21,13 +21,28 @@ INTERACTIONS = "Goodreads interactions (goodreads_interactions.csv) or reviews (
 BOOKS = "Goodreads books such as goodreads_books.json.gz"
 AUTHORS = "Goodreads authors such as goodreads_book_authors.json.gz"
 BOOK_IDS = "book_id_map.csv with the columns book_id_csv and book_id"
-NAMES = {"user": "user_id", "item": "book_id", "timestamp": "date_added", "rating": "rating", "review": "review_text"}
+NAMES = {
+    "user": "user_id",
+    "item": "book_id",
+    "timestamp": "date_added",
+    "rating": "rating",
+    "review": "review_text",
+}
 BOOK_COLUMNS = {
     **dict.fromkeys(("book_id", "title", "description"), pl.String),
     "authors": pl.List(pl.Struct({"author_id": pl.String})),
     "popular_shelves": pl.List(pl.Struct({"name": pl.String})),
 }
-STATES = ("to-read", "currently-reading", "owned", "favorites", "books-i-own", "default", "library", "kindle")
+STATES = (
+    "to-read",
+    "currently-reading",
+    "owned",
+    "favorites",
+    "books-i-own",
+    "default",
+    "library",
+    "kindle",
+)
 SHELVES = 10  # a book's most popular shelves that serve as its categories
 
 
@@ -50,7 +65,9 @@ def read_goodreads(
     book is (not "to-read" and its like).
     """
     how = {"progress": progress, "max_malformed": max_malformed}
-    events, report = read_records(interactions, _interactions_spec(interactions, text), INTERACTIONS, **how)
+    events, report = read_records(
+        interactions, _interactions_spec(interactions, text), INTERACTIONS, **how
+    )
     if "rating" in events.columns:
         events = events.with_columns(pl.when(pl.col("rating") > 0).then("rating"))
     if book_ids is not None:
@@ -82,8 +99,14 @@ def _interactions_spec(path: str | Path, text: bool) -> Spec:
         names["review"] = "review_text_incomplete"
     if isinstance(keys, dict):
         dated = ("timestamp",) if "timestamp" in names else ()
-        return interaction_spec(names, record_parsers, form, text=text, worded=dict.fromkeys(dated, _seconds),
-                                present=dated)
+        return interaction_spec(
+            names,
+            record_parsers,
+            form,
+            text=text,
+            worded=dict.fromkeys(dated, _seconds),
+            present=dated,
+        )
     return interaction_spec(names, table_parsers, keys, form, header=True)
 
 
@@ -116,17 +139,28 @@ def _names(numbers: pl.Series, authors: str | Path, how: dict) -> pl.Series:
     require(authors, keys, columns, AUTHORS)
     spec = Spec(columns, required=("author_id",), **record_parsers(form, columns))
     known = read_records(authors, spec, AUTHORS, **how)[0].unique("author_id", keep="first")
-    return numbers.replace_strict(known["author_id"], known["name"], default=None, return_dtype=pl.String)
+    return numbers.replace_strict(
+        known["author_id"], known["name"], default=None, return_dtype=pl.String
+    )
 
 
 def _mapped(items: pl.Series, book_ids: str | Path, path: str) -> pl.Series:
     separator, fields = first_record(book_ids, BOOK_IDS)
     columns = {"book_id_csv": pl.String, "book_id": pl.String}
     require(book_ids, fields, columns, BOOK_IDS)
-    spec = Spec(columns, required=tuple(columns), header=True, **table_parsers(list(fields), separator, columns))
+    spec = Spec(
+        columns,
+        required=tuple(columns),
+        header=True,
+        **table_parsers(list(fields), separator, columns),
+    )
     known = read_records(book_ids, spec, BOOK_IDS, progress=False)[0]
-    mapped = items.cast(pl.String).replace_strict(known["book_id_csv"], known["book_id"], default=None)
+    mapped = items.cast(pl.String).replace_strict(
+        known["book_id_csv"], known["book_id"], default=None
+    )
     if mapped.null_count():
         unknown = items.filter(mapped.is_null())[0]
-        raise DataError(f"{path}: book {unknown} has no row in {book_ids}; expected the map of the same release")
+        raise DataError(
+            f"{path}: book {unknown} has no row in {book_ids}; expected the map of the same release"
+        )
     return mapped.cast(pl.Categorical).alias("item")

@@ -12,8 +12,27 @@ from reprolib.data.readers._records import Spec
 RATINGS = "MovieLens ratings: u.data, ratings.dat or ratings.csv"
 MOVIES = "MovieLens movies: u.item, movies.dat or movies.csv"
 FIELDS = ("user", "item", "rating", "timestamp")
-GENRES = ("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
-          "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western")
+GENRES = (
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
 ITEM = ("movieId", "title", "date", "video", "url")
 
 
@@ -34,9 +53,17 @@ def read_movielens(
         require(ratings, fields, names.values(), RATINGS)
         spec = interaction_spec(names, table_parsers, fields, separator, header=True)
     else:
-        spec = interaction_spec(dict(zip(FIELDS, FIELDS, strict=True)), table_parsers, list(FIELDS), separator)
+        spec = interaction_spec(
+            dict(zip(FIELDS, FIELDS, strict=True)), table_parsers, list(FIELDS), separator
+        )
     about = None if movies is None else (movies, _movie_spec(movies), MOVIES)
-    return read_pair((ratings, spec, RATINGS), about, domain=domain, progress=progress, max_malformed=max_malformed)
+    return read_pair(
+        (ratings, spec, RATINGS),
+        about,
+        domain=domain,
+        progress=progress,
+        max_malformed=max_malformed,
+    )
 
 
 def _movie_spec(path: str | Path) -> Spec:
@@ -44,19 +71,33 @@ def _movie_spec(path: str | Path) -> Spec:
     genres = pl.col("genres").str.split("|").list.set_difference(["(no genres listed)"])
     if separator == "|":
         names, encoding, header = [*ITEM, *GENRES], "latin-1", False
-        genres = pl.concat_list(pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in GENRES).list.drop_nulls()
+        genres = pl.concat_list(
+            pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in GENRES
+        ).list.drop_nulls()
         columns = dict.fromkeys(("movieId", "title", *GENRES), pl.String)
     else:
-        names, encoding, header = ["movieId", "title", "genres"], "utf-8" if separator == "," else "latin-1", True
+        names, encoding, header = (
+            ["movieId", "title", "genres"],
+            "utf-8" if separator == "," else "latin-1",
+            True,
+        )
         columns = dict.fromkeys(names, pl.String)
     if separator == ",":
         require(path, fields, names, MOVIES)
         parsers = table_parsers(fields, separator, columns)
     elif len(fields) != len(names):
-        raise DataError(f"{path}: {len(fields)} fields in its first line, {len(names)} are needed; expected {MOVIES}")
+        raise DataError(
+            f"{path}: {len(fields)} fields in its first line, {len(names)} are needed; expected {MOVIES}"
+        )
     else:
         header = False
         parsers = {"slow": table_parsers(names, separator, columns)["slow"]}
     shaped = pl.col("movieId").alias("item"), "title", genres.alias("categories")
-    return Spec(columns, required=("movieId",), convert=lambda frame: frame.select(shaped), encoding=encoding,
-                header=header, **parsers)
+    return Spec(
+        columns,
+        required=("movieId",),
+        convert=lambda frame: frame.select(shaped),
+        encoding=encoding,
+        header=header,
+        **parsers,
+    )

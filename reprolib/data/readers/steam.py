@@ -19,7 +19,13 @@ from reprolib.data.readers._records import Spec
 
 REVIEWS = "Steam reviews such as australian_user_reviews.json.gz or steam_reviews.json.gz"
 GAMES = "Steam games such as steam_games.json.gz"
-BY_USER = {"user": "user_id", "item": "item_id", "timestamp": "posted", "rating": "recommend", "review": "review"}
+BY_USER = {
+    "user": "user_id",
+    "item": "item_id",
+    "timestamp": "posted",
+    "rating": "recommend",
+    "review": "review",
+}
 LONG = {"user": "username", "item": "product_id", "timestamp": "date", "review": "text"}
 GAME_COLUMNS = {
     **dict.fromkeys(("id", "app_name", "title", "developer"), pl.String),
@@ -50,12 +56,16 @@ def _review_spec(path: str | Path, text: bool) -> Spec:
     form, keys = first_record(path, REVIEWS)
     if "product_id" in keys:
         require(path, keys, LONG.values(), REVIEWS)
-        return interaction_spec(LONG, record_parsers, form, text=text, worded={"timestamp": _seconds})
+        return interaction_spec(
+            LONG, record_parsers, form, text=text, worded={"timestamp": _seconds}
+        )
     how = {"text": text, "worded": {"timestamp": _seconds, "rating": _recommended}}
     if "reviews" in keys:
         require(path, keys, ("user_id",), REVIEWS)
         parse = literal_line if form == "literal" else json_line
-        return interaction_spec(BY_USER, lambda columns: {"slow": lambda line: _by_user(parse(line)[0])}, **how)
+        return interaction_spec(
+            BY_USER, lambda columns: {"slow": lambda line: _by_user(parse(line)[0])}, **how
+        )
     require(path, keys, ("user_id", "item_id", "posted", "recommend"), REVIEWS)
     names = {c: raw for c, raw in BY_USER.items() if raw in keys}
     if isinstance(keys, dict):
@@ -86,7 +96,14 @@ def _game_spec(path: str | Path) -> Spec:
         pl.col("id").alias("item"),
         pl.coalesce("title", "app_name").alias("title"),
         pl.col("developer").alias("creator"),
-        pl.concat_list(pl.col("genres", "tags").fill_null(pl.lit([], pl.List(pl.String)))).alias("categories"),
+        pl.concat_list(pl.col("genres", "tags").fill_null(pl.lit([], pl.List(pl.String)))).alias(
+            "categories"
+        ),
     )
-    return Spec(GAME_COLUMNS, required=("id",), blanks=True, convert=lambda frame: frame.select(shaped),
-                **record_parsers(form, GAME_COLUMNS))
+    return Spec(
+        GAME_COLUMNS,
+        required=("id",),
+        blanks=True,
+        convert=lambda frame: frame.select(shaped),
+        **record_parsers(form, GAME_COLUMNS),
+    )

@@ -27,7 +27,9 @@ def write_tidy(corpus: Corpus, folder: str | Path) -> Path:
     return folder
 
 
-def read_tidy(source: str | Path, items: str | Path | None = None, *, domain: str = "main") -> Corpus:
+def read_tidy(
+    source: str | Path, items: str | Path | None = None, *, domain: str = "main"
+) -> Corpus:
     """A Corpus from a folder (interactions.*, items.*, facts.*, corpus.json) or from single files.
 
     Needed are `user` and `item`; other columns become nulls, a missing `domain` becomes the argument. In CSV,
@@ -57,7 +59,9 @@ def read_tidy(source: str | Path, items: str | Path | None = None, *, domain: st
 
 
 def _in(folder: Path, stem: str, optional: bool = False) -> Path | None:
-    found = next((folder / f"{stem}{s}" for s in SUFFIXES if (folder / f"{stem}{s}").is_file()), None)
+    found = next(
+        (folder / f"{stem}{s}" for s in SUFFIXES if (folder / f"{stem}{s}").is_file()), None
+    )
     if found is None and not optional:
         raise DataError(f"{folder} holds no {stem} table; expected {stem}.parquet, .csv or .csv.gz")
     return found
@@ -72,16 +76,24 @@ def _about(folder: Path) -> dict:
         if about["clock"] not in ("unix", "day", "order"):
             raise KeyError(about["clock"])
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f'{path}: {error}; expected {{"name": ..., "clock": "unix", "day" or "order"}}') from None
+        raise DataError(
+            f'{path}: {error}; expected {{"name": ..., "clock": "unix", "day" or "order"}}'
+        ) from None
     return about
 
 
-def _table(path: str | Path, schema: dict, needed: tuple, domain: str) -> tuple[pl.DataFrame, FileReport]:
+def _table(
+    path: str | Path, schema: dict, needed: tuple, domain: str
+) -> tuple[pl.DataFrame, FileReport]:
     expected = f"a tidy table (Parquet, CSV or CSV.gz) with the columns {', '.join(schema)}"
     path = existing(path, expected)
     try:
         # All CSV columns as text: an id such as 0012 must not become a number.
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+        frame = (
+            pl.read_parquet(path)
+            if path.suffix == ".parquet"
+            else pl.read_csv(path, infer_schema=False)
+        )
     except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}; expected {expected}") from None
     require(path, frame.columns, needed, expected)
@@ -110,4 +122,6 @@ def _typed(values: pl.Series, dtype: pl.DataType, path: Path) -> pl.Series:
         loose = values.cast(dtype, strict=False) if dtype != pl.List(pl.String) else values
         bad = values.filter(loose.is_null() & values.is_not_null())
         shown = f" such as {bad[0]!r}" if len(bad) else ""
-        raise DataError(f"{path}: column {values.name!r} holds values{shown}; expected {dtype}") from None
+        raise DataError(
+            f"{path}: column {values.name!r} holds values{shown}; expected {dtype}"
+        ) from None

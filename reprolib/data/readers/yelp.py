@@ -11,7 +11,13 @@ from reprolib.data.readers._records import Spec
 
 REVIEWS = "Yelp reviews such as yelp_academic_dataset_review.json"
 BUSINESSES = "Yelp businesses such as yelp_academic_dataset_business.json"
-NAMES = {"user": "user_id", "item": "business_id", "timestamp": "date", "rating": "stars", "review": "text"}
+NAMES = {
+    "user": "user_id",
+    "item": "business_id",
+    "timestamp": "date",
+    "rating": "stars",
+    "review": "text",
+}
 BUSINESS_KEYS = ("business_id", "name", "city", "categories")
 
 
@@ -27,10 +33,22 @@ def read_yelp(
     """Reviews as interactions, businesses as items (creator = city; categories split at commas); clock "unix"."""
     form, keys = first_record(reviews, REVIEWS)
     require(reviews, keys, NAMES.values(), REVIEWS)
-    spec = interaction_spec(NAMES, record_parsers, form, text=text, worded={"timestamp": _seconds},
-                            present=("timestamp",))
+    spec = interaction_spec(
+        NAMES,
+        record_parsers,
+        form,
+        text=text,
+        worded={"timestamp": _seconds},
+        present=("timestamp",),
+    )
     about = None if businesses is None else (businesses, _business_spec(businesses), BUSINESSES)
-    return read_pair((reviews, spec, REVIEWS), about, domain=domain, progress=progress, max_malformed=max_malformed)
+    return read_pair(
+        (reviews, spec, REVIEWS),
+        about,
+        domain=domain,
+        progress=progress,
+        max_malformed=max_malformed,
+    )
 
 
 def _seconds(date: pl.Expr) -> pl.Expr:
@@ -47,5 +65,9 @@ def _business_spec(path: str | Path) -> Spec:
         pl.col("city").alias("creator"),
         pl.col("categories").str.split(", ").list.eval(pl.element().str.strip_chars()),
     )
-    return Spec(columns, required=("business_id",), convert=lambda frame: frame.select(shaped),
-                **record_parsers(form, columns))
+    return Spec(
+        columns,
+        required=("business_id",),
+        convert=lambda frame: frame.select(shaped),
+        **record_parsers(form, columns),
+    )

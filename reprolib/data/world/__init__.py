@@ -58,8 +58,14 @@ def make_world(
     check_knobs(knobs)
     if is_world(folder, knobs):
         return folder
-    if folder.exists() and not (folder / "world.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder}: holds something other than a miniature world; expected an empty or new folder")
+    if (
+        folder.exists()
+        and not (folder / "world.json").is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
+        raise DataError(
+            f"{folder}: holds something other than a miniature world; expected an empty or new folder"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         fresh = Path(scratch, "fresh")
@@ -75,7 +81,9 @@ def make_world(
 def check_knobs(knobs: dict) -> None:
     """Raise ValueError for a knob out of range."""
     if knobs["size"] not in SIZES:
-        raise ValueError(f"make_world: size {knobs['size']!r} is unknown; expected one of {', '.join(SIZES)}")
+        raise ValueError(
+            f"make_world: size {knobs['size']!r} is unknown; expected one of {', '.join(SIZES)}"
+        )
     if not isinstance(knobs["seed"], int) or knobs["seed"] < 0:
         raise ValueError(f"make_world: seed {knobs['seed']!r} is no whole number from 0 on")
     for name in ("correlation", "text", "noise"):
@@ -87,7 +95,9 @@ def is_world(folder: Path, knobs: dict) -> bool:
     """Whether the folder holds the complete world of these knobs and this version."""
     try:
         described = json.loads((folder / "world.json").read_text(encoding="utf-8"))
-        same = all(described[name] == value for name, value in {"version": VERSION, **knobs}.items())
+        same = all(
+            described[name] == value for name, value in {"version": VERSION, **knobs}.items()
+        )
         return same and all((folder / name).is_file() for name in described["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -101,7 +111,9 @@ def read_world(folder: str | Path, domains: Sequence[str] = ("food", "kitchen"))
     folder, domains = world_folder(folder), list(domains)
     unknown = [name for name in domains if name not in DOMAINS]
     if unknown or not domains or len(set(domains)) < len(domains):
-        raise DataError(f"read_world: domains {domains}: expected different names out of {', '.join(DOMAINS)}")
+        raise DataError(
+            f"read_world: domains {domains}: expected different names out of {', '.join(DOMAINS)}"
+        )
     corpora = [read_domain(folder, name) for name in domains]
     return corpora[0] if len(corpora) == 1 else join_domains(*corpora, name="world")
 
@@ -111,20 +123,26 @@ def read_domain(folder: Path, name: str) -> Corpus:
     source, how = DOMAINS[name].source, {"domain": name, "progress": False}
     events, about = (folder / part.format(DOMAINS[name].stem) for part in NAMES[source])
     if source == "goodreads":
-        return read_goodreads(events, about, authors=folder / "goodreads_book_authors.json.gz", **how)
+        return read_goodreads(
+            events, about, authors=folder / "goodreads_book_authors.json.gz", **how
+        )
     if source in ("steam", "yelp"):
         return (read_steam if source == "steam" else read_yelp)(events, about, **how)
     corpus = read_amazon(events, about, **how)
     if name not in KINDS:
         return corpus
-    facts, report = read_dbpedia(folder / "dbpedia_facts.nt.gz", folder / f"links_{name}.tsv", progress=False)
+    facts, report = read_dbpedia(
+        folder / "dbpedia_facts.nt.gz", folder / f"links_{name}.tsv", progress=False
+    )
     return replace(corpus, facts=facts, reports=(*corpus.reports, report))
 
 
 def read_truth(folder: str | Path, table: str) -> pl.DataFrame:
     """One table of what only the generator knows: traits, users, intents, items or reviews."""
     if table not in TABLES:
-        raise DataError(f"read_truth: table {table!r} is unknown; expected one of {', '.join(TABLES)}")
+        raise DataError(
+            f"read_truth: table {table!r} is unknown; expected one of {', '.join(TABLES)}"
+        )
     return pl.read_parquet(world_folder(folder) / "truth" / f"{table}.parquet")
 
 

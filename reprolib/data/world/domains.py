@@ -18,8 +18,11 @@ class Size:
     activity: float
 
 
-SIZES = {"smoke": Size(users=430, items=140, activity=0.7), "small": Size(users=800, items=200, activity=1.0),
-         "quick": Size(users=2700, items=800, activity=1.0)}
+SIZES = {
+    "smoke": Size(users=430, items=140, activity=0.7),
+    "small": Size(users=800, items=200, activity=1.0),
+    "quick": Size(users=2700, items=800, activity=1.0),
+}
 STRIDE = 0.85  # neighbouring communities of a population start this share of a community apart: 15 % are in both
 
 
@@ -53,9 +56,15 @@ DOMAINS = {
     "cloth": Domain("cloth", "amazon2018", "amazon", 2, E18, 15, 1.1, "Clothing_Shoes_and_Jewelry"),
     "sport": Domain("sport", "amazon2018", "amazon", 2, E18, 8, 0.8, "Sports_and_Outdoors"),
     "electronics": Domain("electronics", "amazon2018", "amazon", 3, E18, 15, 1.1, "Electronics"),
-    "phones": Domain("phones", "amazon2018", "amazon", 3, E18, 9, 0.8, "Cell_Phones_and_Accessories"),
-    "books2023": Domain("books", "amazon2023", "amazon2023", 0, ("2019-01-01", "2023-03-01"), 12, 1.0, "Books"),
-    "goodreads": Domain("books", "goodreads", "goodreads", 0, ("2012-01-01", "2017-10-01"), 14, 1.0),
+    "phones": Domain(
+        "phones", "amazon2018", "amazon", 3, E18, 9, 0.8, "Cell_Phones_and_Accessories"
+    ),
+    "books2023": Domain(
+        "books", "amazon2023", "amazon2023", 0, ("2019-01-01", "2023-03-01"), 12, 1.0, "Books"
+    ),
+    "goodreads": Domain(
+        "books", "goodreads", "goodreads", 0, ("2012-01-01", "2017-10-01"), 14, 1.0
+    ),
     "games": Domain("games", "steam", "steam", 0, ("2011-01-01", "2015-12-31"), 11, 0.8),
     "restaurants": Domain("restaurants", "yelp", "yelp", 0, ("2014-01-01", "2019-12-01"), 12, 0.8),
 }
@@ -63,12 +72,16 @@ DOMAINS = {
 
 def stream(seed: int, *names: str) -> np.random.Generator:
     """A generator of its own for every name: adding a domain leaves the draws of the others as they are."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=[zlib.crc32(n.encode()) for n in names]))
+    return np.random.default_rng(
+        np.random.SeedSequence(seed, spawn_key=[zlib.crc32(n.encode()) for n in names])
+    )
 
 
 def window(domain: Domain) -> tuple[int, int]:
     """First and last second (UTC, exclusive end) in which events of the domain happen."""
-    start, end = (int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) for day in domain.era)
+    start, end = (
+        int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) for day in domain.era
+    )
     return start, end
 
 

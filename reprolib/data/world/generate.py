@@ -16,7 +16,9 @@ from reprolib.data.world.write_amazon import write_amazon2014, write_amazon2018,
 from reprolib.data.world.write_dbpedia import KINDS, write_dbpedia
 from reprolib.data.world.write_others import write_goodreads, write_steam, write_yelp
 
-SOURCES = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".yaml"))
+SOURCES = sorted(
+    path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".yaml")
+)
 # a world that other code or other words have written is not this one: it is made anew
 VERSION = hashlib.sha256(b"\0".join(path.read_bytes() for path in SOURCES)).hexdigest()[:16]
 WRITERS = {
@@ -43,7 +45,9 @@ def write_world(folder: Path, knobs: dict) -> None:
             items=items,
             events=events,
             item_texts=item_texts(domain, items, knobs["text"], stream(seed, "item texts", name)),
-            reviews=review_texts(domain, items, events, knobs["text"], stream(seed, "review texts", name)),
+            reviews=review_texts(
+                domain, items, events, knobs["text"], stream(seed, "review texts", name)
+            ),
             item_ids=item_ids(name, len(items.facet), seed),
             user_ids=user_ids(domain, size, seed),
             rng=stream(seed, "fields", name),
@@ -57,6 +61,9 @@ def write_world(folder: Path, knobs: dict) -> None:
     write_dbpedia(folder, linked, seed)
     write_truth(folder / "truth", truths)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    digests = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
     described = {"version": VERSION, **knobs, "domains": counts, "files": digests}
     (folder / "world.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")

@@ -4,15 +4,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reprolib.data.world.domains import FACETS, SESSIONS, TRAITS, Domain, Size, segment, stream, window
+from reprolib.data.world.domains import (
+    FACETS,
+    SESSIONS,
+    TRAITS,
+    Domain,
+    Size,
+    segment,
+    stream,
+    window,
+)
 
 ARCHETYPES = 10  # five and their opposites, so that the mean persona is neutral
-DRIFT, INTENT, INERTIA = 0.8, 1.2, 0.7  # λ, η, ψ: slow change, weight and persistence of the intent of a session
+DRIFT, INTENT, INERTIA = (
+    0.8,
+    1.2,
+    0.7,
+)  # λ, η, ψ: slow change, weight and persistence of the intent of a session
 TASTE, FACET, STICKY, NEXT = 1.4, 0.8, 1.2, 3.5  # α, γ, μ, ν: weights in the utility of an item
 PRIVATE = 0.25  # noise around the mixture of archetypes
 ZIPF, QUALITY = 0.8, 0.6
 DAY = 86_400
-CUTS = (0.08, 0.13, 0.22, 0.42)  # shares of at most 1, 2, 3, 4 stars: the J shape of product ratings
+CUTS = (
+    0.08,
+    0.13,
+    0.22,
+    0.42,
+)  # shares of at most 1, 2, 3, 4 stars: the J shape of product ratings
 
 
 @dataclass(frozen=True)
@@ -58,7 +76,9 @@ class Events:
 
 def personas(n: int, seed: int, rng: np.random.Generator) -> np.ndarray:
     """Personas θ (n, T): sparse mixtures of the world's archetypes plus noise, unit variance per trait."""
-    half = stream(seed, "archetypes").choice([-1.0, 0.0, 1.0], (ARCHETYPES // 2, TRAITS), p=[0.35, 0.3, 0.35])
+    half = stream(seed, "archetypes").choice(
+        [-1.0, 0.0, 1.0], (ARCHETYPES // 2, TRAITS), p=[0.35, 0.3, 0.35]
+    )
     mixture = rng.dirichlet(np.full(ARCHETYPES, 0.15), n) @ np.concatenate([half, -half])
     theta = mixture + PRIVATE * rng.standard_normal((n, TRAITS))
     return theta / np.sqrt((theta**2).mean(0))
@@ -89,11 +109,15 @@ def make_people(domain: Domain, size: Size, seed: int) -> People:
     return People(*(np.concatenate(column)[: size.users] for column in zip(*parts, strict=True)))
 
 
-def domain_states(people: People, domain: str, seed: int, correlation: float) -> tuple[np.ndarray, np.ndarray]:
+def domain_states(
+    people: People, domain: str, seed: int, correlation: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Personas and states in one domain: √ρ shared + √(1-ρ) own. Two domains of a user correlate by ρ."""
     own = states(len(people.persona), seed, stream(seed, "own", domain))
     shared, alone = np.sqrt(correlation), np.sqrt(1 - correlation)
-    return shared * people.persona + alone * own[0], (shared * people.states + alone * own[1]).astype(np.float32)
+    return shared * people.persona + alone * own[0], (
+        shared * people.states + alone * own[1]
+    ).astype(np.float32)
 
 
 def make_items(domain: str, n: int, seed: int) -> Items:
@@ -111,7 +135,9 @@ def make_items(domain: str, n: int, seed: int) -> Items:
     successor = np.where(np.append(line[1:] == line[:-1], False), np.arange(n) + 1, -1)
     popularity = np.arange(1, n + 1.0) ** -ZIPF
     rng.shuffle(popularity)
-    return Items(traits, salient, facet, creator, line, place, successor, popularity, rng.standard_normal(n))
+    return Items(
+        traits, salient, facet, creator, line, place, successor, popularity, rng.standard_normal(n)
+    )
 
 
 def activity(domain: Domain, size: Size, rng: np.random.Generator) -> np.ndarray:
@@ -126,10 +152,16 @@ def moments(count: np.ndarray, starts: np.ndarray, domain: Domain, rng: np.rando
     """Sessions and seconds (U, longest) of every event: sorted by time within a user, strictly increasing."""
     begin, end = window(domain)
     longest = count.max()
-    session = np.where(np.arange(longest) < count[:, None], rng.integers(0, SESSIONS, (len(count), longest)), SESSIONS)
+    session = np.where(
+        np.arange(longest) < count[:, None],
+        rng.integers(0, SESSIONS, (len(count), longest)),
+        SESSIONS,
+    )
     session.sort(axis=1)
     starts = np.append(starts, np.ones((len(starts), 1)), axis=1)
-    length = np.append(np.minimum(np.diff(starts), 3 * DAY / (end - begin)), np.zeros((len(starts), 1)), axis=1)
+    length = np.append(
+        np.minimum(np.diff(starts), 3 * DAY / (end - begin)), np.zeros((len(starts), 1)), axis=1
+    )
     within = np.take_along_axis(length, session, 1) * rng.random(session.shape) * 0.98
     share = np.sort(np.take_along_axis(starts, session, 1) + within, axis=1)
     resolution = DAY if domain.source == "steam" else 1  # that format tells the day only
@@ -139,14 +171,23 @@ def moments(count: np.ndarray, starts: np.ndarray, domain: Domain, rng: np.rando
     return np.minimum(session, SESSIONS - 1), tick * resolution
 
 
-def sequences(items: Items, state: np.ndarray, taste: np.ndarray, session: np.ndarray, count: np.ndarray,
-              noise: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def sequences(
+    items: Items,
+    state: np.ndarray,
+    taste: np.ndarray,
+    session: np.ndarray,
+    count: np.ndarray,
+    noise: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Chosen items (U, longest) and which were chosen at random; one softmax over unseen items per step.
 
     state (U, K, T), taste (U, F), session (U, longest), count (U,) descending.
     """
     n, facets = len(items.facet), np.eye(FACETS, dtype=np.float32)
-    weights = np.concatenate([TASTE * items.traits.T, facets[:, items.facet]]).astype(np.float32)  # (T + F, I)
+    weights = np.concatenate([TASTE * items.traits.T, facets[:, items.facet]]).astype(
+        np.float32
+    )  # (T + F, I)
     follow = STICKY * (facets + 0.5 * facets[rng.permutation(FACETS)])
     fixed = np.log(items.popularity).astype(np.float32)
     chosen = np.zeros((len(count), count.max()), dtype=np.int64)
@@ -158,7 +199,10 @@ def sequences(items: Items, state: np.ndarray, taste: np.ndarray, session: np.nd
         if step:
             last = chosen[active, step - 1]
             wish = wish + follow[items.facet[last]]
-        utility = np.hstack([state[active, session[active, step]], wish]).astype(np.float32) @ weights + fixed
+        utility = (
+            np.hstack([state[active, session[active, step]], wish]).astype(np.float32) @ weights
+            + fixed
+        )
         if step:
             has = items.successor[last] >= 0
             utility[active[has], items.successor[last][has]] += NEXT
@@ -170,16 +214,30 @@ def sequences(items: Items, state: np.ndarray, taste: np.ndarray, session: np.nd
     return chosen, random
 
 
-def ratings(state: np.ndarray, item: np.ndarray, items: Items, rng: np.random.Generator) -> np.ndarray:
+def ratings(
+    state: np.ndarray, item: np.ndarray, items: Items, rng: np.random.Generator
+) -> np.ndarray:
     """Stars 1 to 5: rank of match + quality + noise, cut at the shares of a J-shaped distribution."""
     match = (state * items.traits[item]).sum(1)
-    liking = match / (match.std() + 1e-9) + QUALITY * items.quality[item] + 0.8 * rng.standard_normal(len(item))
+    liking = (
+        match / (match.std() + 1e-9)
+        + QUALITY * items.quality[item]
+        + 0.8 * rng.standard_normal(len(item))
+    )
     share = liking.argsort(kind="stable").argsort(kind="stable") / len(item)
     return 1 + np.searchsorted(CUTS, share, side="right")
 
 
-def make_events(name: str, domain: Domain, size: Size, people: People, items: Items, state: np.ndarray,
-                seed: int, noise: float) -> Events:
+def make_events(
+    name: str,
+    domain: Domain,
+    size: Size,
+    people: People,
+    items: Items,
+    state: np.ndarray,
+    seed: int,
+    noise: float,
+) -> Events:
     """All events of one domain."""
     rng = stream(seed, "events", name)
     count = activity(domain, size, rng)
@@ -193,5 +251,12 @@ def make_events(name: str, domain: Domain, size: Size, people: People, items: It
     row, column = row[keep], column[keep]
     moment = state[user[row], session[row, column]]
     item = chosen[row, column]
-    return Events(user[row], item, time[row, column], session[row, column], random[row, column],
-                  ratings(moment, item, items, rng), moment)
+    return Events(
+        user[row],
+        item,
+        time[row, column],
+        session[row, column],
+        random[row, column],
+        ratings(moment, item, items, rng),
+        moment,
+    )

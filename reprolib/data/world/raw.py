@@ -49,7 +49,13 @@ class Made:
         by user."""
         events = self.events
         order = np.lexsort((events.time, events.item)) if by_item else np.arange(len(events.item))
-        columns = (events.user[order], events.item[order], events.time[order], events.rating[order], order)
+        columns = (
+            events.user[order],
+            events.item[order],
+            events.time[order],
+            events.rating[order],
+            order,
+        )
         body, headline = self.reviews.body, self.reviews.headline
         return [
             (self.user_ids[user], self.item_ids[item], item, time, stars, body[k], headline[k])
@@ -57,7 +63,9 @@ class Made:
         ]
 
 
-def identifiers(prefix: str, alphabet: str, length: int, n: int, rng: np.random.Generator) -> list[str]:
+def identifiers(
+    prefix: str, alphabet: str, length: int, n: int, rng: np.random.Generator
+) -> list[str]:
     """n distinct identifiers; more of them begin with the same ones."""
     found = {}
     while len(found) < n:

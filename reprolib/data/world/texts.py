@@ -55,7 +55,9 @@ def salience(items: Items) -> np.ndarray:
 def pick(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One column per row, drawn in proportion to the weights (n, T)."""
     total = np.cumsum(weights, axis=1)
-    return np.minimum((total <= rng.random((len(total), 1)) * total[:, -1:]).sum(1), weights.shape[1] - 1)
+    return np.minimum(
+        (total <= rng.random((len(total), 1)) * total[:, -1:]).sum(1), weights.shape[1] - 1
+    )
 
 
 def articles(text: str) -> str:
@@ -78,12 +80,22 @@ def item_texts(domain: Domain, items: Items, text: float, rng: np.random.Generat
     series = series_names(words, items, rng)
     draws = rng.integers(0, 1 << 30, (len(items.facet), 12 + MENTIONS)).tolist()
     seen, titles, names, descriptions, categories = set(), [], [], [], []
-    for i, (facet, mention, draw) in enumerate(zip(items.facet.tolist(), mentions.tolist(), draws, strict=True)):
+    for i, (facet, mention, draw) in enumerate(
+        zip(items.facet.tolist(), mentions.tolist(), draws, strict=True)
+    ):
         noun = words.nouns[facet][draw[0] % len(words.nouns[facet])]
-        slots = {"brand": creator[i], "noun": noun, "theme": words.themes[facet][draw[1] % len(words.themes[facet])]}
+        slots = {
+            "brand": creator[i],
+            "noun": noun,
+            "theme": words.themes[facet][draw[1] % len(words.themes[facet])],
+        }
         name = item_name(words, mention[0], slots, draw[2:12], seen)
         names.append(name)
-        volume = f" ({series[i]}, Book {items.place[i] + 1})" if series[i] and words.root == "Books" else ""
+        volume = (
+            f" ({series[i]}, Book {items.place[i] + 1})"
+            if series[i] and words.root == "Books"
+            else ""
+        )
         titles.append(name + volume)
         descriptions.append(describe(words, mention[1:], slots, draw[12:]))
         categories.append([words.root, words.facets[facet], noun[0].upper() + noun[1:]])
@@ -96,7 +108,9 @@ def item_name(words: Vocabulary, pole: int, slots: dict, draw: list[int], seen: 
     for k in range(6):
         size = words.sizes[draw[k] // 7 % len(words.sizes)]
         name = words.titles[draw[k] % len(words.titles)].format(
-            word=word[draw[k] // 3 % len(word)].title(), size=size, **slots,
+            word=word[draw[k] // 3 % len(word)].title(),
+            size=size,
+            **slots,
             phrase=re.sub("^(an?|the) ", "", phrase[draw[k] // 5 % len(phrase)]),
         )
         name = articles(name[0].upper() + name[1:])
@@ -158,16 +172,23 @@ def series_names(words: Vocabulary, items: Items, rng: np.random.Generator) -> l
     return [names[line] for line in items.line.tolist()]
 
 
-def review_texts(domain: Domain, items: Items, events: Events, text: float, rng: np.random.Generator) -> ReviewTexts:
+def review_texts(
+    domain: Domain, items: Items, events: Events, text: float, rng: np.random.Generator
+) -> ReviewTexts:
     """Word one review per event: opening, motive, quality or con, facet or use, closing."""
     agreement = events.state * items.traits[events.item]
     sign = np.where(events.rating >= 3, 1.0, -1.0)[:, None]
     trait = pick(np.exp(1.5 * np.clip(sign * agreement, -4, 4)), rng)
     motive = pole_of(events.state, trait)
     quality = pole_of(items.traits[events.item], pick(salience(items)[events.item], rng))
-    trouble = pole_of(items.traits[events.item], pick(np.exp(-1.5 * np.clip(agreement, -4, 4)), rng))
+    trouble = pole_of(
+        items.traits[events.item], pick(np.exp(-1.5 * np.clip(agreement, -4, 4)), rng)
+    )
     expressed, quality, trouble = (blur(p, text, rng) for p in (motive, quality, trouble))
-    grammar = {part: value if isinstance(value, dict) else split(value, ";") for part, value in load("reviews").items()}
+    grammar = {
+        part: value if isinstance(value, dict) else split(value, ";")
+        for part, value in load("reviews").items()
+    }
     for part in ("open", "summary"):
         grammar[part] = {mood: split(options, ";") for mood, options in grammar[part].items()}
     draws = rng.integers(0, 1 << 30, (len(motive), CHOICES), dtype=np.int32).tolist()
@@ -181,8 +202,16 @@ def review_texts(domain: Domain, items: Items, events: Events, text: float, rng:
     return ReviewTexts(body, headline, motive, expressed)
 
 
-def review(words: Vocabulary, grammar: dict, draw: list[int], rating: int, facet: int, expressed: int, quality: int,
-           trouble: int) -> tuple[str, str]:
+def review(
+    words: Vocabulary,
+    grammar: dict,
+    draw: list[int],
+    rating: int,
+    facet: int,
+    expressed: int,
+    quality: int,
+    trouble: int,
+) -> tuple[str, str]:
     """Text and headline of one review; every random choice comes from `draw`."""
     mood = "good" if rating > 3 else "mixed" if rating == 3 else "bad"
     mine, its, con = poles()[expressed], poles()[quality], poles()[trouble]
@@ -194,15 +223,25 @@ def review(words: Vocabulary, grammar: dict, draw: list[int], rating: int, facet
         "word": its.words[draw[4] % len(its.words)],
         "facet": words.facets[facet],
         "theme": words.themes[facet][draw[5] % len(words.themes[facet])],
-        "use": (mine.occasions[draw[6] % len(mine.occasions)] if draw[6] % 5 < 3 and mood == "good"
-                else words.occasions[draw[6] % len(words.occasions)]),
+        "use": (
+            mine.occasions[draw[6] % len(mine.occasions)]
+            if draw[6] % 5 < 3 and mood == "good"
+            else words.occasions[draw[6] % len(words.occasions)]
+        ),
     }
-    wrong = {**slots, "word": con.words[draw[4] % len(con.words)], "does": con.does[draw[2] % len(con.does)]}
+    wrong = {
+        **slots,
+        "word": con.words[draw[4] % len(con.words)],
+        "does": con.does[draw[2] % len(con.does)],
+    }
 
     def say(part, number, values=slots):
         return part[number % len(part)].format_map(values)
 
-    parts = [say(grammar["open"][mood], draw[7]), say(grammar["misfit" if mood == "bad" else "motive"], draw[8])]
+    parts = [
+        say(grammar["open"][mood], draw[7]),
+        say(grammar["misfit" if mood == "bad" else "motive"], draw[8]),
+    ]
     if mood != "bad":
         parts.append(say(grammar["quality"], draw[9]))
     if rating < 5:

@@ -42,7 +42,9 @@ class Vocabulary:
 def load(name: str) -> dict:
     """One YAML file of the vocabulary."""
     text = (files("reprolib.data.world") / "words" / f"{name}.yaml").read_text(encoding="utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C parser is 10 times faster
+    return yaml.load(
+        text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )  # the C parser is 10 times faster
 
 
 def split(text: str, mark: str = ",") -> list[str]:
@@ -62,8 +64,14 @@ def traits() -> list[tuple[str, str, str]]:
 def poles() -> list[Pole]:
     """The 2 T poles."""
     return [
-        Pole(name, split(pole["words"]), split(pole["wants"], ";"), split(pole["does"], ";"), split(pole["for"], ";"),
-             split(pole["about"]))
+        Pole(
+            name,
+            split(pole["words"]),
+            split(pole["wants"], ";"),
+            split(pole["does"], ";"),
+            split(pole["for"], ";"),
+            split(pole["about"]),
+        )
         for trait in load("traits").values()
         for name, pole in trait.items()
     ]

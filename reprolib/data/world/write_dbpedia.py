@@ -33,23 +33,33 @@ def write_dbpedia(folder: Path, made: dict[str, Made], seed: int) -> None:
         rng = stream(seed, "facts", name)
         one = made[name]
         linked = np.flatnonzero(rng.random(len(one.item_ids)) < LINKED).tolist()
-        uris = {i: resource(f"{re.sub(', .*', '', one.item_texts.name[i])} ({kind})") for i in linked}
+        uris = {
+            i: resource(f"{re.sub(', .*', '', one.item_texts.name[i])} ({kind})") for i in linked
+        }
         uris = distinct(uris)
         links = [f"{one.item_ids[i]}\t{uri}" for i, uri in uris.items()]
         write_lines(folder / f"links_{name}.tsv", ["item\turi", *links])
-        subjects, cast = item_subjects(one, rng), rng.integers(0, 60, (len(one.item_ids), 3)).tolist()
+        subjects, cast = (
+            item_subjects(one, rng),
+            rng.integers(0, 60, (len(one.item_ids), 3)).tolist(),
+        )
         for i, uri in uris.items():
             for predicate, value in facts(one, i, role, subjects[i], cast[i]):
                 triples[f"<{uri}> <{predicate}> {value} ."] = None
     write_lines(folder / "dbpedia_facts.nt.gz", triples)
 
 
-def facts(made: Made, item: int, role: str, subjects: list[str], cast: list[int]) -> list[tuple[str, str]]:
+def facts(
+    made: Made, item: int, role: str, subjects: list[str], cast: list[int]
+) -> list[tuple[str, str]]:
     """(predicate, object in N-Triples notation) of one item."""
     texts, genre = made.item_texts, made.item_texts.categories[item][1]
     label = texts.name[item].replace("\\", "\\\\").replace('"', '\\"')
     found = [(LABEL, f'"{label}"@en'), (ONTOLOGY + role, f"<{resource(texts.creator[item])}>")]
-    found += [(ONTOLOGY + "genre", f"<{resource(genre)}>"), (SUBJECT, f"<{resource('Category:' + genre)}>")]
+    found += [
+        (ONTOLOGY + "genre", f"<{resource(genre)}>"),
+        (SUBJECT, f"<{resource('Category:' + genre)}>"),
+    ]
     found += [(SUBJECT, f"<{resource('Category:Works about ' + subject)}>") for subject in subjects]
     if texts.series[item]:
         found.append((ONTOLOGY + "series", f"<{resource(texts.series[item])}>"))

@@ -1,0 +1,111 @@
+"""The offline stage as tables for the notebooks: a worked example, personas in numbers, labels in numbers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from reprolib.llm.checks import overlap
+from reprolib.papers.persona4rec.offline import Offline
+from reprolib.papers.persona4rec.texts import aspects_text
+from reprolib.text import encode
+
+COMPARED = 40  # items whose personas are compared with each other
+
+
+def worked_example(offline: Offline, reviews: list[str]) -> pd.DataFrame:
+    """step, text: one review, its aspects, and the persona that it helped to make (Table 2).
+
+    reviews  one per row of `offline.interactions`. The item with most personas is taken, and of the reviews behind
+             its first persona the one that shares most words with it.
+    """
+    if offline.personas.empty:
+        raise ValueError("worked_example: no item has personas; there is nothing to show")
+    item = offline.personas["item"].value_counts(sort=False).idxmax()
+    persona = offline.personas[offline.personas["item"] == item].iloc[0]
+    told = offline.interactions["aspects"]
+    row = max(persona["evidence"], key=lambda r: overlap(aspects_text(told[r]), persona["text"]))
+    about = offline.summaries.set_index("item").loc[item]
+    steps = [
+        ("item", about["title"]),
+        ("summary (Eq. 1)", about["summary"]),
+        ("review", reviews[row]),
+    ]
+    steps += [
+        (f"aspect (Eq. 2): {slot.replace('_', ' ')}", text) for slot, text in told[row].items()
+    ]
+    number, n = len(persona["evidence"]), int((offline.personas["item"] == item).sum())
+    steps += [
+        (f"persona 1 of {n} (Eq. 3), from {number} reviews: name", persona["name"]),
+        ("description", persona["description"]),
+        ("rationale", persona["rationale"]),
+    ]
+    return pd.DataFrame(steps, columns=["step", "text"])
+
+
+def persona_statistics(stages: Mapping[str, Offline], *, cache=None) -> pd.DataFrame:
+    """One row per named offline stage: how many personas, from how much, how unlike each other.
+
+    distinctness  1 - mean cosine of two personas of one item; "between items" the same for personas of two items
+    calls         answers of the annotator, each equal input once
+    """
+    rows = []
+    for name, stage in stages.items():
+        sizes = stage.personas.groupby("item").size()
+        behind = stage.personas["evidence"].map(len)
+        inside, between = distinctness(stage, cache=cache)
+        rows.append({
+            "data": name, "annotator": stage.annotator, "items": len(stage.summaries), "with personas": len(sizes),
+            "reviews read": len(stage.interactions),
+            "with aspects %": 100 * stage.interactions["aspects"].map(bool).mean(),
+            "personas": len(stage.personas), "per item": sizes.mean(), "fewest": sizes.min(), "most": sizes.max(),
+            "reviews behind one": behind.mean() if behind.any() else np.nan,
+            "words": stage.personas["text"].str.split().str.len().mean(), "distinctness": inside,
+            "between items": between, "calls": stage.calls,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def distinctness(offline: Offline, *, cache=None) -> tuple[float, float]:
+    """1 - mean cosine of two personas: (of the same item, of different items), over at most COMPARED items."""
+    chosen = spread(offline.personas["item"].unique().tolist(), COMPARED)
+    personas = offline.personas[offline.personas["item"].isin(chosen)]
+    vectors = encode(personas["text"].tolist(), cache=cache)
+    codes, sizes = np.unique(personas["item"], return_counts=True)
+    if not len(codes):
+        return float("nan"), float("nan")
+    start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    own = float(
+        (np.linalg.norm(np.add.reduceat(vectors, start, axis=0), axis=1) ** 2).sum()
+    )  # sums of all cosines
+    everything = float(np.linalg.norm(vectors.sum(0)) ** 2)
+    n, pairs = len(vectors), float((sizes**2).sum())
+    inside = 1 - (own - n) / (pairs - n) if pairs > n else float("nan")
+    between = 1 - (everything - own) / (n**2 - pairs) if n**2 > pairs else float("nan")
+    return inside, between
+
+
+def label_statistics(aligned: Mapping[str, tuple[Offline, pd.DataFrame]]) -> pd.DataFrame:
+    """One row per named (offline stage, pairs of `align`): how many answers gave a label, and do labels vary?
+
+    left out         no answer, or one whose reasoning argues for another persona
+    first persona %  pairs labelled with persona 1; by chance % is what a judge without preference would give
+    """
+    rows = []
+    for name, (offline, pairs) in aligned.items():
+        counts = offline.personas.groupby("item").size()
+        options = pairs["item"].map(counts).to_numpy()
+        rows.append({
+            "data": name, "annotator": offline.annotator, "asked": pairs.attrs["asked"], "labels": len(pairs),
+            "left out": pairs.attrs["lost"],
+            "first persona %": 100 * (pairs["persona"] == 1).mean(), "by chance %": 100 * (1 / options).mean(),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def spread(values: Sequence, most: int) -> list:
+    """At most `most` of the values, evenly spread, in their order."""
+    return [
+        values[i]
+        for i in sorted({round(i) for i in np.linspace(0, len(values) - 1, min(len(values), most))})
+    ]

@@ -1,0 +1,200 @@
+"""EXP3RT: preferences from reviews, a reasoned rating, reranking by the expected rating (Kim et al., arXiv 2408.06276).
+
+A teacher (the annotator) extracts likes and dislikes and writes the reasoning; a causal LM is tuned to write reasoning
+and rating itself and then ranks alone. The paper's profile step, a summary of the points by the teacher, is replaced by
+the latest points themselves.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reprolib.data.corpus import DataError
+from reprolib.llm import complete_many, task_named
+from reprolib.llm.embedded import words
+from reprolib.rerankers.causal_lm import SMALL, CausalLM, choice_scores, generate, open_lm, train_lm
+from reprolib.rerankers.histories import Material, name
+
+REVIEWS, POINTS = (
+    10,
+    3,
+)  # latest reviews that a profile is made of; points that it keeps of each kind
+RATINGS = ("1", "2", "3", "4", "5")
+
+
+@dataclass
+class Preferences:
+    """Likes and dislikes of the training reviews that were read: {row of material.events: (likes, dislikes)}."""
+
+    material: Material
+    points: dict[int, tuple[list[str], list[str]]]
+    calls: int
+
+    def __post_init__(self):
+        events = self.material.events
+        self.ratings = events["rating"].to_numpy(float)
+        self.by = {"user": self.material.rows, "item": events.groupby("item", sort=False).indices}
+        self.mean = float(np.nanmean(self.ratings))
+
+    def profile(
+        self, side: str, code: int, without: int | None = None
+    ) -> tuple[list[str], list[str], float]:
+        """(likes, dislikes, mean rating) of a "user" or an "item" by training reviews, the latest first.
+
+        without  a row that is left out: the review whose rating shall be predicted
+        """
+        rows = self.by[side].get(code, np.zeros(0, int))
+        rows = rows[rows != without] if without is not None else rows
+        known = self.ratings[rows][~np.isnan(self.ratings[rows])]
+        kept = [[], []]
+        for row in rows[::-1]:
+            for mine, said in zip(kept, self.points.get(int(row), ((), ())), strict=True):
+                mine += [point for point in said if point not in mine]
+        likes, dislikes = ([words(p, 12) for p in part[:POINTS]] for part in kept)
+        return likes, dislikes, float(known.mean()) if len(known) else self.mean
+
+    def pair(self, user: int, item: int, without: int | None = None) -> dict:
+        """The input of the tasks rerank/reasoning and rerank/rating."""
+        (ul, ud, um), (il, id_, im) = (
+            self.profile("user", user, without),
+            self.profile("item", item, without),
+        )
+        return {
+            "user_likes": ul,
+            "user_dislikes": ud,
+            "user_mean": um,
+            "item": self.material.items[item],
+            "item_likes": il,
+            "item_dislikes": id_,
+            "item_mean": im,
+        }
+
+
+def extract(
+    material: Material,
+    users: np.ndarray,
+    items: np.ndarray,
+    llm,
+    *,
+    cache=None,
+    progress: bool = True,
+) -> Preferences:
+    """Likes and dislikes of the latest reviews of these users and items, by the annotator.
+
+    Raises DataError where the data have no ratings.
+    """
+    events = material.events
+    if events["rating"].isna().all():
+        raise DataError(
+            "EXP3RT predicts ratings, but no training event of this data set has one; leave it out here"
+        )
+    wanted = np.zeros(len(events), bool)
+    for column, codes in (("user", users), ("item", items)):
+        place = events.iloc[::-1].groupby(column, sort=False).cumcount().sort_index().to_numpy()
+        wanted |= (place < REVIEWS) & events[column].isin(np.unique(codes)).to_numpy()
+    rows = np.flatnonzero(wanted & (events["review"].str.strip() != "").to_numpy())
+    given = [
+        {"review": review, "rating": None if pd.isna(rating) else float(rating)}
+        for review, rating in events.iloc[rows][["review", "rating"]].itertuples(index=False)
+    ]
+    answers = complete_many(
+        task_named("rerank/preferences"),
+        given,
+        llm,
+        cache=cache,
+        on_failure="return",
+        progress=progress,
+    )
+    points = {int(row): (a.likes, a.dislikes) for row, a in zip(rows, answers, strict=True) if a}
+    return Preferences(material, points, len({id(a) for a in answers}))
+
+
+def prompt(pair: dict) -> str:
+    """What the student reads of a user and an item; the answer is a reasoning and a rating."""
+
+    def told(points):
+        return "; ".join(points) or "none"
+
+    return (
+        f"The user likes: {told(pair['user_likes'])}. Dislikes: {told(pair['user_dislikes'])}. Mean rating "
+        f"{pair['user_mean']:.1f}. The item: {name(pair['item'])}. Liked for: {told(pair['item_likes'])}. "
+        f"Disliked for: {told(pair['item_dislikes'])}. Mean rating {pair['item_mean']:.1f}. "
+        "Reason step by step, then give the rating from 1 to 5. Reasoning:"
+    )
+
+
+def reasonings(
+    preferences: Preferences, pairs: list[dict], llm, *, cache=None, progress: bool = True
+) -> list[str]:
+    """The annotator's reasoning for each `Preferences.pair`, "" where it gave none: EXP3RT's explanation."""
+    answers = complete_many(
+        task_named("rerank/reasoning"),
+        pairs,
+        llm,
+        cache=cache,
+        on_failure="return",
+        progress=progress,
+    )
+    return [a.reasoning if a else "" for a in answers]
+
+
+def fit_exp3rt(
+    preferences: Preferences,
+    llm,
+    *,
+    lm: str = SMALL,
+    most: int = 1024,
+    epochs: int = 5,
+    lr: float | None = None,
+    seed: int = 0,
+    cache=None,
+    progress: bool = True,
+) -> tuple[CausalLM, list[float]]:
+    """The student: tuned on teacher's reasoning and true rating of at most `most` training events whose review was
+    read; that review is left out of both profiles. lr: by default 3e-3 for the small model, 2e-4 for LoRA."""
+    events, rng = preferences.material.events, np.random.default_rng(seed)
+    rated = [row for row in preferences.points if not np.isnan(preferences.ratings[row])]
+    rows = rng.permutation(np.array(sorted(rated), int))[:most]
+    pairs = [
+        preferences.pair(int(u), int(i), without=int(row))
+        for row, (u, i) in zip(
+            rows, events.iloc[rows][["user", "item"]].itertuples(index=False), strict=True
+        )
+    ]
+    reasons = reasonings(preferences, pairs, llm, cache=cache, progress=progress)
+    prompts = [prompt(pair) for pair in pairs]
+    answers = [
+        f"{reason} Rating: {rating:.0f}"
+        for reason, rating in zip(
+            reasons, np.clip(np.round(preferences.ratings[rows]), 1, 5), strict=True
+        )
+    ]
+    numbers = " ".join(map(str, range(100)))
+    model = open_lm(lm, [*prompts, *answers, numbers], rank=16, alpha=32, seed=seed)
+    lr = lr or (3e-3 if lm == SMALL else 2e-4)
+    return model, train_lm(
+        model, prompts, answers, epochs=epochs, lr=lr, seed=seed, progress=progress
+    )
+
+
+def expected_ratings(
+    model: CausalLM,
+    preferences: Preferences,
+    users: np.ndarray,
+    candidates: np.ndarray,
+    progress: bool = True,
+) -> np.ndarray:
+    """(n, k) expected ratings of candidates (n, k): the student reasons, then its rating tokens are weighed."""
+    prompts = [
+        prompt(preferences.pair(int(user), int(item)))
+        for user, row in zip(users, candidates, strict=True)
+        for item in row
+    ]
+    most, size = (64, 512) if model.name == SMALL else (256, 16)
+    said = generate(model, prompts, most=most, batch_size=size, progress=progress)
+    reasons = [re.split(r"(?i)\brating\s*:", text)[0].strip() for text in said]
+    ready = [f"{start} {reason} Rating:" for start, reason in zip(prompts, reasons, strict=True)]
+    share = np.exp(choice_scores(model, ready, RATINGS, progress=progress))
+    return (share @ np.arange(1, 6, dtype=np.float32)).reshape(candidates.shape)

@@ -1,0 +1,61 @@
+"""Losses that several models share: ranking losses over labels, contrastive losses between vectors."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reprolib.training.batches import Batch
+
+
+def binary_loss(state: Tensor, table: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """-log σ(s⁺) - log σ(-s⁻), mean over labels; state (N, d), positive and negative (N,) item codes."""
+    score = _scores(state, table, positive, negative)
+    return F.softplus(-score[0]).mean() + F.softplus(score[1]).mean()
+
+
+def pairwise_loss(state: Tensor, table: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """-log σ(s⁺ - s⁻), mean over labels (Rendle et al. 2009; SemaCDR equation 13); arguments as in `binary_loss`."""
+    score = _scores(state, table, positive, negative)
+    return F.softplus(score[1] - score[0]).mean()
+
+
+def softmax_loss(state: Tensor, table: Tensor, positive: Tensor, shared: Tensor) -> Tensor:
+    """Cross-entropy of each label against the same `shared` (n,) negatives; accidental hits are masked out."""
+    vectors = F.embedding(torch.cat([positive, shared]), table)
+    own = (state * vectors[: len(positive)]).sum(-1, keepdim=True)
+    other = (state @ vectors[len(positive) :].T).masked_fill(
+        positive[:, None] == shared, -torch.inf
+    )
+    return (torch.logsumexp(torch.cat([own, other], 1), 1) - own[:, 0]).mean()
+
+
+def _scores(state: Tensor, table: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    both = F.embedding(torch.cat([positive, negative]), table).view(2, *state.shape)
+    return (both * state).sum(-1)
+
+
+def source_loss(state: Tensor, batch: Batch, table: Tensor, items: tuple[int, int]) -> Tensor:
+    """`binary_loss` of the next source item after each source position; uniform negatives from the codes `items`.
+
+    state (B, S, d); rows with fewer than two source events have no label.
+    """
+    label = batch.src[:, 1:]
+    where = (label > 0).flatten().nonzero()[:, 0]
+    if not len(where):
+        return state.sum() * 0
+    positive = label.flatten()[where]
+    negative = torch.randint(items[0], items[1] + 1, positive.shape, device=positive.device)
+    return binary_loss(state[:, :-1].flatten(0, 1)[where], table, positive, negative)
+
+
+def info_nce(query: Tensor, key: Tensor, tau: float) -> Tensor:
+    """-log softmax of each query's own key among all keys, by cosine / τ, mean over the N rows; both (N, d)."""
+    logits = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).T / tau
+    return F.cross_entropy(logits, torch.arange(len(query), device=query.device))
+
+
+def nt_xent(one: Tensor, two: Tensor, tau: float) -> Tensor:
+    """SimCLR's loss: of the 2N - 1 other vectors find the second view, by dot product / τ; both views (N, d)."""
+    both = torch.cat([one, two])
+    logits = (both @ both.T / tau).fill_diagonal_(-torch.inf)
+    return F.cross_entropy(logits, torch.arange(len(both), device=both.device).roll(len(one)))
