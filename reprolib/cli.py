@@ -109,7 +109,8 @@ def list_notebooks():
 @click.argument("names", nargs=-1, metavar="[NOTEBOOK]...")
 def check(names):
     """Check YAML keys against notebook parameters, and the notebooks' style."""
-    from reprolib.project import problems, root_folder
+    from reprolib.notebook_style import problems
+    from reprolib.project import root_folder
 
     try:
         found = problems(root_folder(), names)
@@ -127,7 +128,7 @@ def text(notebook):
     """Print a notebook as plain text, cell by cell (git diffs notebooks through it)."""
     from pathlib import Path
 
-    from reprolib.project import as_text
+    from reprolib.notebook_style import as_text
 
     click.echo(as_text(Path(notebook)))
 

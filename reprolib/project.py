@@ -1,23 +1,36 @@
-"""Parameters against notebooks, notebooks against the house style. What is wrong is a sentence; nothing is executed."""
+"""The project's folders, notebooks and parameters. What is wrong is a sentence; nothing is executed here."""
 
+import ast
 import difflib
 import json
-import re
+import os
 from pathlib import Path
 
-import yaml
+from reprolib.flat_yaml import ParameterError, read_yaml
+from reprolib.parameter_checks import checked_value
+
+__all__ = [
+    "PROFILES",
+    "ParameterError",
+    "declared",
+    "figures_folder",
+    "notebook_source",
+    "notebooks",
+    "parameters",
+    "parameters_cell",
+    "read_notebook",
+    "read_yaml",
+    "root_folder",
+]
 
 PROFILES = ("smoke", "quick", "real", "paper")
-MAX_CELL_LINES, MAX_CELLS, MIN_PROSE = 20, 50, 0.4
-IMPORTS = {"reprolib", "numpy", "pandas", "matplotlib", "seaborn", "torch", "functools", "pathlib"}
-
-
-class ParameterError(ValueError):
-    """A YAML file or --set that does not fit the notebook; the sentence names file, key and what would be right."""
 
 
 def root_folder() -> Path:
-    """The folder that holds notebooks/ and params/: the checkout of the package, else the current folder."""
+    """The folder that holds notebooks/ and params/: the checkout of the package, else the current folder or one above.
+
+    Raises FileNotFoundError where there is none.
+    """
     for folder in (Path(__file__).resolve().parents[1], Path.cwd(), *Path.cwd().parents):
         if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
             return folder
@@ -27,54 +40,99 @@ def root_folder() -> Path:
     )
 
 
+def figures_folder(path: str | Path) -> Path:
+    """The folder for tables and figures, made when absent.
+
+    path  absolute, or relative to the project's root, from whatever folder the notebook is started; outside any
+          project it is relative to the current folder
+    Returns an absolute path. Raises ParameterError where the folder cannot be made or written to.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_absolute():
+        try:
+            folder = root_folder() / folder
+        except FileNotFoundError:
+            folder = Path.cwd() / folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(
+            f"{folder}: cannot be made into a folder for figures ({error.strerror}); "
+            "choose another with FIGURES or --figures"
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ParameterError(
+            f"{folder}: may not be written to; choose another folder with FIGURES or --figures"
+        )
+    return folder
+
+
 def notebooks(root: Path, names: tuple[str, ...] = ()) -> list[Path]:
-    """The numbered notebooks, or those named by stem, number or path. Raises ParameterError on an unknown name."""
-    known = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    """The numbered notebooks of the project, or the named ones, each once.
+
+    names  stem ("00_start_here"), number ("00"), or a path, which is the file that it names
+    Raises ParameterError on an unknown name, with the nearest one, and on a path without a file.
+    """
+    numbered = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not names:
+        return numbered
     chosen = []
     for name in names:
-        stem = Path(name).stem
-        found = [n for n in known if n.stem == stem or n.stem.split("_")[0] == stem]
-        if not found:
-            close = difflib.get_close_matches(stem, [n.stem for n in known], n=1)
-            hint = (
-                f"did you mean {close[0]}?"
-                if close
-                else f"there are {', '.join(n.stem for n in known)}"
-            )
-            raise ParameterError(f"{name!r} is no notebook; {hint}")
-        chosen += found
-    return chosen or known
+        if _is_path(name):
+            chosen.append(_notebook_file(name))
+        else:
+            chosen += _notebooks_called(name, numbered)
+    unique = {path.resolve(): path for path in reversed(chosen)}
+    return list(reversed(unique.values()))
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(".ipynb") or len(Path(name).parts) > 1
+
+
+def _notebook_file(name: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        raise ParameterError(
+            f"{name}: there is no such file; `reprolib list` shows the project's notebooks"
+        )
+    if path.suffix != ".ipynb":
+        raise ParameterError(f"{name}: is not a notebook; a file that ends in .ipynb is expected")
+    return path
+
+
+def _notebooks_called(name: str, numbered: list[Path]) -> list[Path]:
+    found = [path for path in numbered if name in (path.stem, path.stem.split("_")[0])]
+    if found:
+        return found
+    stems = [path.stem for path in numbered]
+    hint = _suggestion(name, stems, f"there are {', '.join(stems)}")
+    raise ParameterError(f"{name!r} is no notebook; {hint}")
 
 
 def read_notebook(path: Path) -> dict:
-    """The notebook's JSON. Raises ParameterError where it does not parse."""
+    """The notebook's JSON. Raises ParameterError where the file is no notebook."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ParameterError(f"{path}: not a notebook ({error}); restore it from git") from None
+    if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
+        raise ParameterError(f"{path}: not a notebook (it has no cells); restore it from git")
+    return content
 
 
-def declared(path: Path) -> dict[str, str]:
-    """{parameter: default as written} of the cell tagged "parameters"; a line that is no assignment is an error."""
-    found = {}
-    for line in _source(_parameter_cell(path)).splitlines():
-        if not line.strip() or line.startswith(("#", " ", "]", ")", "}")):
-            continue
-        match = re.match(r"([A-Z][A-Z0-9_]*)\s*(?::[^=]+)?=\s*(.+)", line)
-        if not match:
-            raise ParameterError(
-                f"{path}: the parameters cell holds {line.strip()!r}; "
-                "only lines NAME = value belong there"
-            )
-        found[match[1]] = match[2]
-    return found
+def notebook_source(cell: dict) -> str:
+    """The text of a notebook's cell."""
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
 
 
-def _parameter_cell(path: Path) -> dict:
+def parameters_cell(path: Path) -> dict:
+    """The cell tagged "parameters". Raises ParameterError where not exactly one cell carries the tag."""
     tagged = [
-        c
-        for c in read_notebook(path)["cells"]
-        if "parameters" in c.get("metadata", {}).get("tags", [])
+        cell
+        for cell in read_notebook(path)["cells"]
+        if "parameters" in cell.get("metadata", {}).get("tags", [])
     ]
     if len(tagged) != 1:
         raise ParameterError(
@@ -83,140 +141,84 @@ def _parameter_cell(path: Path) -> dict:
     return tagged[0]
 
 
-def read_yaml(path: Path) -> dict:
-    """A flat YAML file of parameters; {} where it is absent. Raises ParameterError on all but KEY: scalar or list."""
-    if not path.exists():
-        return {}
+def declared(path: Path) -> dict[str, object]:
+    """The notebook's parameters with their default values.
+
+    Raises ParameterError where the parameters cell holds anything but lines NAME = literal value.
+    """
+    source = notebook_source(parameters_cell(path))
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
+        statements = ast.parse(source).body
+    except SyntaxError as error:
         raise ParameterError(
-            f"{path}:{where} is not YAML ({getattr(error, 'problem', error)})"
+            f"{path}: line {error.lineno} of the parameters cell is not Python ({error.msg})"
         ) from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ParameterError(
-            f"{path}: holds a {type(content).__name__}; it must be lines of KEY: value"
-        )
-    for key, item in content.items():
-        nested = isinstance(item, dict) or (
-            isinstance(item, list) and any(isinstance(x, dict | list) for x in item)
-        )
-        if nested:
+    defaults = {}
+    for statement in statements:
+        text = (ast.get_source_segment(source, statement) or "").splitlines()[0]
+        fault = f"{path}: the parameters cell holds {text!r}"
+        name = _assigned_name(statement)
+        if name is None:
+            raise ParameterError(f"{fault}; only lines NAME = value belong there")
+        try:
+            defaults[name] = ast.literal_eval(statement.value)
+        except ValueError:
             raise ParameterError(
-                f"{path}: {key} is nested; papermill merges top-level keys only, use flat keys"
-            )
-    return content
+                f"{fault}; a number, a text, None or a list of them is expected"
+            ) from None
+    return defaults
 
 
-def parameters(root: Path, profile: str, notebook: Path, overrides: dict | None = None) -> dict:
+def _assigned_name(statement: ast.stmt) -> str | None:
+    """The upper-case name that an assignment gives a value to; None of any other statement."""
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        target = statement.target
+    else:
+        return None
+    return target.id if isinstance(target, ast.Name) and target.id.isupper() else None
+
+
+def parameters(
+    root: Path, profile: str, notebook: Path, overrides: dict[str, object] | None = None
+) -> dict[str, object]:
     """What the notebook is run with: params/<profile>/common.yaml, then <notebook>.yaml, then overrides.
 
-    Raises ParameterError on a profile or key that does not exist, with the nearest one.
+    overrides  values for all notebooks; those that this one does not declare are left out
+    Raises ParameterError on an unknown profile or key, with the nearest one, and on a value that cannot be right.
     """
-    folder = root / "params" / profile
     if profile not in PROFILES:
-        close = difflib.get_close_matches(profile, PROFILES, n=1)
-        raise ParameterError(
-            f"profile {profile!r} is unknown; {'did you mean ' + close[0] if close else 'use one of'}"
-            f"{'' if close else ' ' + ', '.join(PROFILES)}"
-        )
-    known, merged = declared(notebook), {}
+        hint = _suggestion(profile, PROFILES, f"use one of {', '.join(PROFILES)}")
+        raise ParameterError(f"profile {profile!r} is unknown; {hint}")
+    defaults = declared(notebook)
+    folder = root / "params" / profile
+    values = {}
     for file in (folder / "common.yaml", folder / f"{notebook.stem}.yaml"):
-        content = read_yaml(file)
-        for key in content:
-            if key not in known:
-                close = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
-                raise ParameterError(
-                    f"{file}: {key} is not a parameter of {notebook.name} ({hint})"
-                )
-        merged |= content
-    return merged | {k: v for k, v in (overrides or {}).items() if k in known}
+        values |= _checked_file(file, notebook, defaults)
+    for key, value in (overrides or {}).items():
+        if key in defaults:
+            values[key] = _checked(notebook.name, key, value, defaults)
+    return values
 
 
-def problems(root: Path, names: tuple[str, ...] = ()) -> list[str]:
-    """Everything wrong with parameters and notebooks, one sentence each; an empty list is a clean house."""
-    found = []
-    for notebook in notebooks(root, names):
-        for profile in PROFILES:
-            try:
-                parameters(root, profile, notebook)
-            except ParameterError as error:
-                found.append(str(error))
-        found += style(notebook)
-    for profile in () if names else PROFILES:
-        stems = {n.stem for n in notebooks(root)} | {"common"}
-        for file in sorted((root / "params" / profile).glob("*.yaml")):
-            if file.stem not in stems:
-                found.append(f"{file}: there is no notebook of that name; rename or delete it")
-    for solution in sorted((root / "notebooks" / "solutions").glob("*.ipynb")):
-        found += [p for p in style(solution) if "has outputs" in p or "not a notebook" in p]
-    return list(dict.fromkeys(found))
+def _checked_file(file: Path, notebook: Path, defaults: dict[str, object]) -> dict[str, object]:
+    values = {}
+    for key, value in read_yaml(file).items():
+        if key not in defaults:
+            hint = _suggestion(str(key), defaults, f"it has {', '.join(defaults)}")
+            raise ParameterError(f"{file}: {key} is not a parameter of {notebook.name} ({hint})")
+        values[key] = _checked(str(file), key, value, defaults)
+    return values
 
 
-def style(path: Path) -> list[str]:
-    """What a notebook does against the house rules."""
+def _checked(where: str, key: str, value: object, defaults: dict[str, object]) -> object:
     try:
-        cells = read_notebook(path)["cells"]
-        declared(path)
+        return checked_value(key, value, defaults[key])
     except ParameterError as error:
-        return [str(error)]
-    code = [c for c in cells if c["cell_type"] == "code"]
-    found = []
-    if len(cells) > MAX_CELLS:
-        found.append(
-            f"{path}: {len(cells)} cells; split it, at most {MAX_CELLS} are read to the end"
-        )
-    prose = 1 - len(code) / max(1, len(cells))
-    if prose < MIN_PROSE:
-        found.append(
-            f"{path}: only {prose:.0%} of the cells are prose; explain more, {MIN_PROSE:.0%} at least"
-        )
-    for number, cell in enumerate(code, 1):
-        source = _source(cell)
-        lines = sum(bool(line.strip()) for line in source.splitlines())
-        if cell.get("outputs") or cell.get("execution_count"):
-            found.append(f"{path}: code cell {number} has outputs; run nbstripout {path.name}")
-        if lines > MAX_CELL_LINES:
-            found.append(
-                f"{path}: code cell {number} has {lines} lines, more than {MAX_CELL_LINES}; "
-                "move logic to reprolib"
-            )
-        for word in re.findall(r"^\s*(?:from|import)\s+(\w+)", source, re.M):
-            if word not in IMPORTS:
-                found.append(
-                    f"{path}: code cell {number} imports {word}; notebooks import reprolib, numpy, pandas, "
-                    "matplotlib, seaborn or torch"
-                )
-        if re.search(r"^\s*(?:def|class)\s", source, re.M):
-            found.append(f"{path}: code cell {number} defines a function; it belongs to reprolib")
-        if re.search(r"^\s*[!%]|sys\.path", source, re.M):
-            found.append(
-                f"{path}: code cell {number} uses a magic or sys.path; a notebook must run as it is, from "
-                "any folder"
-            )
-    return found
+        raise ParameterError(f"{where}: {error}") from None
 
 
-def as_text(path: Path) -> str:
-    """The cells' sources under "# %%" lines, prose commented out; outputs and metadata are left out."""
-    parts = []
-    for cell in read_notebook(path)["cells"]:
-        tags = cell.get("metadata", {}).get("tags", [])
-        prose = cell["cell_type"] == "markdown"
-        parts.append("# %%" + (" [markdown]" if prose else "") + (f" tags={tags}" if tags else ""))
-        parts.append(
-            "\n".join(
-                f"# {line}".rstrip() if prose else line for line in _source(cell).splitlines()
-            )
-            + "\n"
-        )
-    return "\n".join(parts)
-
-
-def _source(cell: dict) -> str:
-    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+def _suggestion(word: str, known, otherwise: str) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else otherwise

@@ -10,7 +10,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from reprolib.project import as_text, notebooks, root_folder
+from reprolib.notebook_style import as_text
+from reprolib.project import notebooks, root_folder
 
 ROOT = root_folder()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

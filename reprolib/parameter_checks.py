@@ -1,0 +1,214 @@
+"""Whether the value of a parameter can be right, by the notebook's default and by the parameter's name.
+
+Nothing is loaded or trained here: a wrong type, range or name is a sentence before a kernel starts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reprolib.flat_yaml import ParameterError, is_nested, read_value
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+PLURALS = {bool: "true and false", int: "whole numbers", float: "numbers", str: "texts"}
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number must satisfy, and how that is said."""
+
+    holds: Callable[[float], bool]
+    expected: str
+
+
+AT_LEAST_ONE = Range(lambda number: number >= 1, "at least 1 is expected")
+NOT_NEGATIVE = Range(lambda number: number >= 0, "a negative number makes no sense here")
+POSITIVE = Range(lambda number: number > 0, "a number above 0 is expected")
+SHARE = Range(lambda number: 0 <= number <= 1, "a share between 0 and 1 is expected")
+SHARE_BELOW_ONE = Range(lambda number: 0 <= number < 1, "a share from 0 to below 1 is expected")
+
+RANGES = {
+    "BATCH_SIZE": AT_LEAST_ONE,
+    "CATEGORIES": AT_LEAST_ONE,
+    "DIM": AT_LEAST_ONE,
+    "EPOCHS": AT_LEAST_ONE,
+    "GENERATOR_EPOCHS": AT_LEAST_ONE,
+    "HISTORY": AT_LEAST_ONE,
+    "JOBS": AT_LEAST_ONE,
+    "LENGTH": AT_LEAST_ONE,
+    "NEGATIVES": AT_LEAST_ONE,
+    "PATIENCE": AT_LEAST_ONE,
+    "SEARCH_EPOCHS": AT_LEAST_ONE,
+    "TRAIN_HISTORY": AT_LEAST_ONE,
+    "EXAMPLES": NOT_NEGATIVE,
+    "PRICE": NOT_NEGATIVE,
+    "SEED": NOT_NEGATIVE,
+    "SEEDS": NOT_NEGATIVE,
+    "CHECK_SEEDS": NOT_NEGATIVE,
+    "KNOB_SEEDS": NOT_NEGATIVE,
+    "LEARNING_RATE": POSITIVE,
+    "LR": POSITIVE,
+    "TAU": POSITIVE,
+    "GAMMA": SHARE,
+    "DROPOUT": SHARE_BELOW_ONE,
+}
+NEVER_EMPTY = ("DATASETS", "DIRECTIONS", "EPOCHS", "NEGATIVES", "SEEDS", "SYSTEMS")
+
+
+def checked_value(name: str, value: object, default: object) -> object:
+    """The value in the type of the notebook's default: a whole number becomes a float where floats are expected.
+
+    name     of the parameter
+    value    as read from YAML or --set; text that reads as a number is one where a number is expected
+    default  as in the notebook's parameters cell
+    Raises ParameterError with one sentence on a wrong type, a number out of range, or an unknown name.
+    """
+    if is_nested(value):
+        raise ParameterError(f"{name} is nested; a scalar or a flat list is expected")
+    value = _of_the_default_s_type(name, value, default)
+    values = value if isinstance(value, list) else [value]
+    if not values and name in NEVER_EMPTY:
+        raise ParameterError(f"{name} is an empty list; at least one value is expected")
+    for item in values:
+        _check_range(name, item)
+        check_name = NAMES.get(name)
+        if check_name is not None and isinstance(item, str):
+            _check_name(name, item, check_name)
+    return value
+
+
+def _of_the_default_s_type(name: str, value: object, default: object) -> object:
+    if default is None:
+        if value is None or isinstance(value, str):
+            return value
+        raise ParameterError(f"{name} is {value!r}; text or null is expected")
+    if isinstance(default, list):
+        return _list_like(name, value, default)
+    return _scalar_like(name, value, default)
+
+
+def _list_like(name: str, value: object, default: list) -> list:
+    if not isinstance(value, list):
+        fits = not default or type(value) is type(default[0])
+        example = [value] if fits else default[:1]
+        raise ParameterError(f"{name} is {_shown(value)}; a list is expected, e.g. {example}")
+    if not default:
+        return value
+    items = []
+    for item in value:
+        try:
+            items.append(_scalar_like(name, item, default[0]))
+        except ParameterError:
+            raise ParameterError(
+                f"{name} holds {_shown(item)}; a list of {PLURALS[type(default[0])]} is expected, "
+                f"e.g. {default[:1]}"
+            ) from None
+    return items
+
+
+def _scalar_like(name: str, value: object, default: object) -> object:
+    expected = type(default)
+    if expected in (int, float) and isinstance(value, str):
+        value = _as_number(value)
+    if expected is float and type(value) is int:
+        return float(value)
+    if type(value) is expected:
+        return value
+    raise ParameterError(
+        f"{name} is {_shown(value)}; {KINDS[expected]} is expected, e.g. {_shown(default)}"
+    )
+
+
+def _as_number(text: str) -> object:
+    try:
+        number = read_value(text)
+    except ParameterError:
+        return text
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        return number
+    return text
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value)
+
+
+def _check_range(name: str, value: object) -> None:
+    allowed = RANGES.get(name)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if allowed is not None and is_number and not allowed.holds(value):
+        raise ParameterError(f"{name} is {value}; {allowed.expected}")
+
+
+def _check_name(name: str, value: str, check: Callable[[str], None]) -> None:
+    try:
+        check(value)
+    except ValueError as error:
+        raise ParameterError(f"{name}: {error}") from None
+
+
+def check_system(name: str) -> None:
+    """Raises ValueError, with the nearest name, where the registry holds no system of that name."""
+    from reprolib.runs import systems  # heavy: it imports torch
+
+    system_names = getattr(systems, "system_names", None)
+    known = list(system_names() if system_names else systems.SYSTEMS)
+    if name not in known:
+        raise ValueError(f"{name!r} is no system{systems.nearest(name, known)}")
+
+
+def check_dataset(name: str) -> None:
+    """Raises ValueError where neither the registry nor the miniature world has a data set of that name.
+
+    A world without a domain ("world-quick") stands for all of its pairs.
+    """
+    from reprolib.data.datasets import known_dataset  # heavy: it imports pandas and polars
+
+    if name.startswith("world-") and "/" not in name:
+        check_world(name.removeprefix("world-"))
+    else:
+        known_dataset(name)
+
+
+def check_direction(text: str) -> None:
+    """Raises ValueError where the text is not "source->target" or the name of one domain."""
+    from reprolib.data.split import parse_direction  # heavy: it imports polars
+
+    parse_direction(text)
+
+
+def check_metric(name: str) -> None:
+    """Raises ValueError where evaluate.metrics knows no metric of that name."""
+    from reprolib.evaluate.metrics import parse  # heavy: it imports numpy and pandas
+
+    parse(name)
+
+
+def check_world(size: str) -> None:
+    """Raises ValueError where the miniature world has no such size."""
+    from reprolib.data.world import SIZES
+
+    if size not in SIZES:
+        raise ValueError(f"there is no world of size {size!r}; use one of {', '.join(SIZES)}")
+
+
+NAMES: dict[str, Callable[[str], None]] = {
+    "SYSTEMS": check_system,
+    "LEAK_SYSTEMS": check_system,
+    "COST_SYSTEMS": check_system,
+    "PLUGIN": check_system,
+    "DATASET": check_dataset,
+    "DATASETS": check_dataset,
+    "PAIRS": check_dataset,
+    "RATED": check_dataset,
+    "STATISTICS": check_dataset,
+    "DIRECTION": check_direction,
+    "DIRECTIONS": check_direction,
+    "LEAK_DIRECTIONS": check_direction,
+    "METRIC": check_metric,
+    "METRICS": check_metric,
+    "WORLD": check_world,
+}
