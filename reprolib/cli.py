@@ -76,22 +76,34 @@ def main():
     "--figures", type=click.Path(file_okay=False), help="Where to render; default figures/PROFILE."
 )
 def run(names, profile, jobs, settings, scheduler, figures):
-    """Execute notebooks (default: all; named by stem or number) and render their tables and figures."""
+    """Execute notebooks (default: all) and render their tables and figures.
+
+    A notebook is named by stem, number or path; a path is the file that it names. The exit code is 1 where a
+    notebook failed and 130 after Ctrl-C.
+    """
     from pathlib import Path
 
-    from reprolib.run_notebooks import run_notebooks
+    from reprolib.run_notebooks import INTERRUPTED, run_notebooks
 
+    folder = Path(figures) if figures else None
     try:
         outcomes = run_notebooks(
-            names, profile, jobs, _settings(settings), scheduler, figures and Path(figures)
+            names, profile, jobs, _settings(settings), scheduler, figures=folder
         )
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    failed = [o for o in outcomes if o.error]
-    click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} notebooks ran")
-    for outcome in failed:
-        click.echo(f"  {outcome.notebook}, {outcome.error}")
-    sys.exit(1 if failed else 0)
+    finished = [outcome for outcome in outcomes if not outcome.error]
+    was_interrupted = any(outcome.error == INTERRUPTED for outcome in outcomes)
+    click.echo(f"{len(finished)} of {len(outcomes)} notebooks ran")
+    for outcome in outcomes:
+        if outcome.error:
+            click.echo(f"  {outcome.notebook}, {outcome.error}")
+        elif was_interrupted:
+            click.echo(f"  {outcome.notebook}, ran in {outcome.seconds:.1f} s")
+    if was_interrupted:
+        click.echo("interrupted; what was computed is stored, the same command goes on from there")
+        sys.exit(130)
+    sys.exit(0 if len(finished) == len(outcomes) else 1)
 
 
 @main.command("list")
@@ -114,12 +126,53 @@ def check(names):
 
     try:
         found = problems(root_folder(), names)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
     for problem in found:
         click.echo(problem)
-    click.echo(f"{len(found)} problems" if found else "parameters and notebooks are in order")
-    sys.exit(1 if found else 0)
+    if found:
+        click.echo(f"{len(found)} problems")
+        sys.exit(1)
+    click.echo("parameters and notebooks are in order")
+
+
+@main.command()
+@click.argument("new", type=click.Path(file_okay=False), default="figures/quick")
+@click.argument("committed", required=False, type=click.Path(exists=True, file_okay=False))
+def compare(new, committed):
+    """Did I get your numbers? Hold the tables in NEW against the COMMITTED ones, cell by cell.
+
+    NEW is figures/quick where it is not given; COMMITTED is the same folder in the last commit. The exit code is 1
+    where a cell is different or missing.
+    """
+    from contextlib import nullcontext
+    from pathlib import Path
+
+    from reprolib.committed_figures import committed_folder
+    from reprolib.project import root_folder
+    from reprolib.report.compare import compare_folders
+
+    try:
+        folder = root_folder() / new if new == "figures/quick" else Path(new)
+        source = nullcontext(Path(committed)) if committed else committed_folder(folder)
+        with source as reference:
+            cells = compare_folders(folder, reference)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    is_fault = cells["verdict"].isin(["different", "missing"])
+    for table, verdicts in cells.groupby("table", sort=True)["verdict"]:
+        counts = ", ".join(
+            f"{count} {verdict}" for verdict, count in verdicts.value_counts().items()
+        )
+        click.echo(f"{table}: {counts}")
+    for cell in cells[is_fault].head(20).itertuples():
+        click.echo(
+            f"  {cell.table}, {cell.row}, {cell.column}: {cell.new} here, {cell.committed} committed"
+        )
+    if is_fault.sum() > 20:
+        click.echo(f"  and {is_fault.sum() - 20} more")
+    click.echo(f"{len(cells)} cells compared, {is_fault.sum()} different or missing")
+    sys.exit(1 if is_fault.any() else 0)
 
 
 @main.command()
@@ -130,18 +183,24 @@ def text(notebook):
 
     from reprolib.notebook_style import as_text
 
-    click.echo(as_text(Path(notebook)))
+    try:
+        click.echo(as_text(Path(notebook)))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
 
 
-def _settings(pairs: tuple[str, ...]) -> dict:
-    import yaml
+def _settings(pairs: tuple[str, ...]) -> dict[str, object]:
+    """{"SEEDS": [0, 1]} of ("SEEDS=[0,1]",). Raises ParameterError on what is no KEY=VALUE or no YAML."""
+    from reprolib.flat_yaml import ParameterError, read_value
 
     settings = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
+        key = key.strip()
         if not sign or not key:
-            raise click.BadParameter(
-                f"{pair!r} is not KEY=VALUE, for example SEEDS=[0,1]", param_hint="--set"
-            )
-        settings[key.strip()] = yaml.safe_load(value)
+            raise ParameterError(f"--set {pair}: is not KEY=VALUE, for example --set 'SEEDS=[0,1]'")
+        try:
+            settings[key] = read_value(value)
+        except ParameterError as error:
+            raise ParameterError(f"--set {key}: {error}") from None
     return settings

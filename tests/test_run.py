@@ -1,45 +1,60 @@
 import json
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from reprolib import project as check
 from reprolib import run_notebooks as run
 from reprolib.cli import main
-from reprolib.run_notebooks import run_notebooks
+from reprolib.project import root_folder
+from reprolib.run_notebooks import INTERRUPTED, one_sentence, run_notebooks
+
+BODIES = {
+    "10_good": ["from pathlib import Path", "Path(FIGURES, 'x.txt').write_text(str(X))"],
+    "11_bad": [
+        "1 + 1",
+        "raise ValueError('the set is absent; get it with\\n    reprolib data get NAME')",
+    ],
+    "12_grid": [
+        "print('2 runs')\nprint('failed: SASRec on world, seed 0: ValueError: no')",
+        "print('failed: BPR-MF on world, seed 0: ValueError: no')\nprint('not failed: x')",
+    ],
+    "90_last": ["open(FIGURES + '/x.txt').read()"],
+}
+PARAMETERS = 'FIGURES = "figures"  # where\nX = 1  # a number'
+
+
+def write_notebook(path, *sources):
+    """A notebook with a parameters cell and the given code cells."""
+    cells = [
+        {
+            "cell_type": "code",
+            "source": source,
+            "metadata": {"tags": ["parameters"]} if number == 0 else {},
+            "outputs": [],
+            "execution_count": None,
+            "id": f"c{number}",
+        }
+        for number, source in enumerate([PARAMETERS, *sources])
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
 
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """A project of three tiny notebooks: one runs, one fails in its third cell, the last reads what the first wrote."""
-    (tmp_path / "notebooks").mkdir()
+    """A project of four tiny notebooks: one runs, one raises in its third cell, one prints what a grid prints about
+    failed runs, and the last reads what the first wrote."""
     (tmp_path / "params" / "smoke").mkdir(parents=True)
-    start = 'FIGURES = "figures"  # where\nX = 1  # a number'
-    bodies = {
-        "10_good": ["from pathlib import Path", "Path(FIGURES, 'x.txt').write_text(str(X))"],
-        "11_bad": ["1 + 1", "raise ValueError('the third cell\\nsecond line')"],
-        "90_last": ["open(FIGURES + '/x.txt').read()"],
-    }
-    for name, sources in bodies.items():
-        cells = [
-            {
-                "cell_type": "code",
-                "source": s,
-                "metadata": {"tags": ["parameters"]} if s is start else {},
-                "outputs": [],
-                "execution_count": None,
-                "id": f"c{i}",
-            }
-            for i, s in enumerate([start, *sources])
-        ]
-        kernel = {
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
-        }
-        content = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-        (tmp_path / "notebooks" / f"{name}.ipynb").write_text(json.dumps(content))
+    for name, sources in BODIES.items():
+        write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", *sources)
     monkeypatch.setattr(run, "root_folder", lambda: tmp_path)
-    monkeypatch.setattr(check, "root_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -50,13 +65,12 @@ def test_a_failed_notebook_is_named_with_its_cell_and_the_others_run(house):
         for o in run_notebooks(profile="smoke", overrides={"X": 7}, progress=False)
     }
     assert outcomes["10_good.ipynb"] == outcomes["90_last.ipynb"] == ""
-    assert outcomes["11_bad.ipynb"] == "cell 3: ValueError: the third cell"
+    assert outcomes["11_bad.ipynb"] == (
+        "cell 3: ValueError: the set is absent; get it with reprolib data get NAME"
+    )
     assert (house / "figures/smoke/x.txt").read_text() == "7"
-    assert {p.name for p in (house / "figures/smoke/notebooks").glob("*.html")} == {
-        "10_good.html",
-        "11_bad.html",
-        "90_last.html",
-    }
+    pages = {page.stem for page in (house / "figures/smoke/notebooks").glob("*.html")}
+    assert pages == set(BODIES)
     assert {p: p.read_bytes() for p in (house / "notebooks").iterdir()} == before
 
 
@@ -64,14 +78,93 @@ def test_the_command_says_what_failed_and_exits_with_one(house):
     result = CliRunner().invoke(main, ["run", "11", "--profile", "smoke"])
     assert result.exit_code == 1
     assert "0 of 1 notebooks ran" in result.output
-    assert "11_bad.ipynb, cell 3: ValueError: the third cell" in result.output
+    assert "11_bad.ipynb, cell 3: ValueError: the set is absent" in result.output
+    assert "reprolib data get NAME" in result.output
+
+
+def test_a_notebook_whose_grid_reports_failed_runs_has_failed(house):
+    result = CliRunner().invoke(main, ["run", "12", "--profile", "smoke"])
+    assert result.exit_code == 1
+    sentence = "a run failed: SASRec on world, seed 0: ValueError: no (and 1 more)"
+    assert f"12_grid.ipynb, {sentence}" in result.output
+    page = (house / "figures/smoke/notebooks/12_grid.html").read_text()
+    assert sentence in page
+    assert 'href="#failure"' in page
+
+
+def test_a_path_runs_the_file_that_it_names(house, tmp_path):
+    mine = tmp_path / "my book" / "10_good.ipynb"
+    write_notebook(mine, "from pathlib import Path", "Path(FIGURES, 'mine.txt').write_text('mine')")
+    outcomes = run_notebooks((str(mine), "10", "10_good"), "smoke", progress=False)
+    assert [outcome.error for outcome in outcomes] == ["", ""]
+    assert (house / "figures/smoke/mine.txt").read_text() == "mine"
+    copies = {copy.name for copy in (house / "figures/smoke/notebooks").glob("*.ipynb")}
+    assert copies == {"10_good.ipynb", "my book-10_good.ipynb"}
+
+
+def test_a_full_disk_is_one_sentence(house, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run, "_write_page", full)
+    (outcome,) = run_notebooks(("10",), "smoke", progress=False)
+    assert outcome.error == "OSError: [Errno 28] No space left on device"
+
+
+def test_ctrl_c_lists_what_ran_and_leaves_no_kernel(house):
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    pid_file = house / "kernel.pid"
+    waiting = (
+        f"import os, time\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
+    )
+    write_notebook(house / "notebooks" / "13_long.ipynb", waiting)
+    code = (
+        "from pathlib import Path; from reprolib import run_notebooks as run; from reprolib.cli import main;"
+        f"run.root_folder = lambda: Path({str(house)!r}); main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "run", "10", "13", "-p", "smoke"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    for _ in range(600):
+        if pid_file.exists() and pid_file.read_text():
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "10_good.ipynb, ran in" in output
+    assert f"13_long.ipynb, {INTERRUPTED}" in output
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+def test_the_sentence_keeps_the_line_with_the_cure():
+    assert one_sentence("absent; get it with\n    reprolib data get X\n") == (
+        "absent; get it with reprolib data get X"
+    )
+    assert one_sentence("\n".join("abcdefghij")) == "a ... j"
+    assert one_sentence("") == "no message"
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["run", "--set", "Y=1", "-p", "smoke"], "none of the chosen notebooks has that parameter"),
-        (["run", "12", "-p", "smoke"], "'12' is no notebook"),
+        (["run", "15", "-p", "smoke"], "'15' is no notebook"),
+        (["run", "elsewhere/10_good.ipynb", "-p", "smoke"], "there is no such file"),
+        (["run", "-p", "smoke", "--set", "X=abc"], "X is 'abc'; a whole number is expected"),
+        (["run", "-p", "smoke", "--set", "X=[1,2"], "--set X: '[1,2' is not YAML"),
+        (["run", "-p", "smoke", "--set", "X={a: 1}"], "--set X: '{a: 1}' is nested"),
         (["run", "-p", "smoek"], "did you mean smoke"),
         (["run", "--set", "X"], "is not KEY=VALUE"),
     ],
@@ -80,7 +173,21 @@ def test_bad_arguments_are_one_sentence_before_anything_runs(house, arguments, s
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code != 0
     assert sentence in result.output
+    assert "Traceback" not in result.output
     assert not (house / "figures").exists()
+
+
+def test_a_wrong_value_is_refused_before_a_kernel_starts():
+    result = CliRunner().invoke(main, ["run", "00", "-p", "smoke", "--set", "EPOCHS=abc"])
+    assert result.exit_code == 1
+    assert "EPOCHS is 'abc'; a whole number is expected, e.g. 40" in result.output
+
+
+def test_a_figures_folder_that_cannot_be_made_is_one_sentence(house):
+    (house / "file").write_text("")
+    result = CliRunner().invoke(main, ["run", "10", "-p", "smoke", "--figures", f"{house}/file/x"])
+    assert result.exit_code == 1
+    assert "cannot be made into a folder for figures (Not a directory)" in result.output
 
 
 def test_help_loads_nothing_heavy():
@@ -109,7 +216,7 @@ def test_a_notebook_runs_under_plain_papermill(tmp_path):
     import subprocess
     import sys
 
-    root = Path(check.__file__).parents[1]
+    root = root_folder()
     command = [
         sys.executable,
         "-m",
