@@ -22,6 +22,7 @@ from pygments.util import ClassNotFound
 PAPERMILL_MARK = "papermill-error-cell-tag"  # papermill's own red lines about a failed cell
 SHOWN_TYPES = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
 ACTIVE_TAGS = ("script", "iframe", "object", "embed", "link", "base", "meta", "form")
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 FAILED = "failed: "  # how a grid begins the line about a cell that did not run
 
 
@@ -70,7 +71,7 @@ def _title(notebook: NotebookNode, otherwise: str) -> str:
     for cell in notebook.cells:
         heading = re.search(r"^#+ +(.+)$", cell.source, re.M)
         if cell.cell_type == "markdown" and heading:
-            return heading[1]
+            return re.sub(r"[$*`\\]", "", heading[1])
     return otherwise
 
 
@@ -173,9 +174,10 @@ def as_mathml(formula: str, display: str = "inline") -> str:
     display  "inline" or "block"
     """
     try:
-        return convert(formula.strip(), display=display)
-    except Exception:  # the converter has no error of its own
+        element = convert(formula.strip(), display=display)
+    except Exception:  # the converter's errors have no common class
         return f'<code class="formula">{html.escape(formula)}</code>'
+    return element.replace(f' xmlns="{NAMESPACE}"', "")  # HTML needs none
 
 
 class _PageExporter(HTMLExporter):
