@@ -3,13 +3,16 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+INSTALL := -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python $(INSTALL) --constraint requirements.lock
 STRIP := nbstripout --extra-keys 'metadata.papermill cell.metadata.papermill metadata.language_info.version'
+LOCK := build/lock
 
-.PHONY: figures test lab lint lock clean
+.PHONY: figures test lab lint lock measure clean
 
-figures: $(VENV)/ready  ## execute every notebook and render figures/$(PROFILE)/
+figures: $(VENV)/ready  ## execute every notebook, render figures/$(PROFILE)/ and say what is stale in it
 	$(BIN)/reprolib run --profile $(PROFILE) --jobs $(JOBS)
+	$(BIN)/reprolib stale figures/$(PROFILE)
 
 test: $(VENV)/ready-dev  ## unit tests and the smoke execution of every notebook
 	$(BIN)/ruff check .
@@ -17,16 +20,27 @@ test: $(VENV)/ready-dev  ## unit tests and the smoke execution of every notebook
 	$(BIN)/reprolib check
 	$(BIN)/python -m pytest
 
-lab: $(VENV)/ready  ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir notebooks
+lab: $(VENV)/ready-lab  ## open JupyterLab on the checkout; saved outputs do not reach git
+	$(BIN)/reprolib lab
 
 lint: $(VENV)/ready-dev  ## mend what can be mended: style, notebook outputs
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/$(STRIP) notebooks/*.ipynb notebooks/solutions/*.ipynb
 
-lock: $(VENV)/ready-dev  ## write the lock file from what is installed
-	$(BIN)/python -m pip list --format freeze --exclude-editable --exclude pip --exclude setuptools | sed 's/+cpu$$//' | LC_ALL=C sort -f > requirements.lock
+lock:  ## raise the pins: newest versions in a fresh environment, tests, freeze
+	rm -rf $(LOCK)
+	$(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/python $(INSTALL) -e '.[llm,serve,cluster,dev,docs]'
+	$(LOCK)/bin/python -m pip list --format freeze --exclude-editable --exclude pip --exclude setuptools \
+	  | sed 's/+cpu$$//' | LC_ALL=C sort -f > $(LOCK)/requirements.lock
+	cp requirements.lock $(LOCK)/before.lock
+	cp $(LOCK)/requirements.lock requirements.lock
+	$(LOCK)/bin/python -m pytest || { cp $(LOCK)/before.lock requirements.lock; exit 1; }
+	diff $(LOCK)/before.lock requirements.lock || true
+
+measure: $(VENV)/ready  ## how dense the code is, beside what we aim at
+	$(BIN)/python benchmarks/measure.py reprolib
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
@@ -39,6 +53,11 @@ $(VENV)/ready: requirements.lock pyproject.toml
 
 $(VENV)/ready-dev: $(VENV)/ready
 	$(PIP) -e '.[llm,serve,cluster,dev]'
-	-git config diff.ipynb.textconv "$(BIN)/reprolib text"
-	-git config filter.nbstripout.clean "$(BIN)/$(STRIP)"
+	touch $@
+
+# the one target that changes git's configuration, of this checkout alone
+$(VENV)/ready-lab: $(VENV)/ready
+	$(PIP) nbstripout
+	git config filter.nbstripout.clean "$(BIN)/$(STRIP)"
+	git config diff.ipynb.textconv "$(BIN)/reprolib text"
 	touch $@

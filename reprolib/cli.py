@@ -1,11 +1,19 @@
 """The `reprolib` command. Heavy imports stand inside the commands, so that --help is instant."""
 
+import importlib
 import sys
-from typing import ClassVar
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
 from reprolib import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_CELLS = 20  # that `compare` names one by one
 
 
 class Lazy(click.Group):
@@ -22,30 +30,27 @@ class Lazy(click.Group):
         "results": ("reprolib.runs.cli", "results", "List, show and prune stored runs."),
     }
 
-    def list_commands(self, context):
+    def list_commands(self, context: click.Context) -> list[str]:
         return sorted({*super().list_commands(context), *self.modules})
 
-    def get_command(self, context, name):
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in self.modules:
             return super().get_command(context, name)
         return click.Command(name, short_help=self.modules[name][2])
 
-    def resolve_command(self, context, arguments):
-        name = arguments[0] if arguments else None
-        if name in self.modules:
-            return name, self._load(name), arguments[1:]
+    def resolve_command(self, context: click.Context, arguments: list[str]) -> tuple:
+        if arguments and arguments[0] in self.modules:
+            return arguments[0], self._load(arguments[0]), arguments[1:]
         return super().resolve_command(context, arguments)
 
     def _load(self, name: str) -> click.Command:
-        import importlib
-
         module, attribute, _ = self.modules[name]
         return getattr(importlib.import_module(module), attribute)
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
-def main():
+def main() -> None:
     """Five papers on persona- and LLM-based cross-domain recommendation, as executable notebooks."""
 
 
@@ -73,23 +78,28 @@ def main():
     "--scheduler", metavar="ADDRESS", help="Run on a Dask cluster, for example tcp://host:8786."
 )
 @click.option(
-    "--figures", type=click.Path(file_okay=False), help="Where to render; default figures/PROFILE."
+    "--figures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to render; default figures/PROFILE.",
 )
-def run(names, profile, jobs, settings, scheduler, figures):
+def run(
+    names: tuple[str, ...],
+    profile: str,
+    jobs: int,
+    settings: tuple[str, ...],
+    scheduler: str | None,
+    figures: Path | None,
+) -> None:
     """Execute notebooks (default: all) and render their tables and figures.
 
     A notebook is named by stem, number or path; a path is the file that it names. The exit code is 1 where a
     notebook failed and 130 after Ctrl-C.
     """
-    from pathlib import Path
-
     from reprolib.run_notebooks import INTERRUPTED, run_notebooks
 
-    folder = Path(figures) if figures else None
     try:
-        outcomes = run_notebooks(
-            names, profile, jobs, _settings(settings), scheduler, figures=folder
-        )
+        overrides = _settings(settings)
+        outcomes = run_notebooks(names, profile, jobs, overrides, scheduler, figures)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
     finished = [outcome for outcome in outcomes if not outcome.error]
@@ -103,11 +113,56 @@ def run(names, profile, jobs, settings, scheduler, figures):
     if was_interrupted:
         click.echo("interrupted; what was computed is stored, the same command goes on from there")
         sys.exit(130)
-    sys.exit(0 if len(finished) == len(outcomes) else 1)
+    sys.exit(int(len(finished) < len(outcomes)))
+
+
+@main.command()
+def lab() -> None:
+    """Open JupyterLab on the whole project, so that documents, parameters and figures can be opened, too."""
+    import os
+
+    from reprolib.project import root_folder
+    from reprolib.run_notebooks import quiet_environment
+
+    try:
+        root = root_folder()
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
+    ]
+    os.execve(sys.executable, command, {**os.environ, **quiet_environment()})
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
+def stale(folder: Path | None) -> None:
+    """Name the tables and figures in FOLDER that other code or other data made than there are now.
+
+    FOLDER is figures/quick where it is not given.
+    """
+    from reprolib.project import root_folder
+    from reprolib.report import provenance
+
+    find_stale = getattr(provenance, "stale", None)
+    if find_stale is None:
+        raise click.ClickException("this version cannot tell what is stale")
+    try:
+        folder = folder or root_folder() / "figures" / "quick"
+        names = list(find_stale(folder))
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    for name in names:
+        click.echo(f"stale: {name}")
+    click.echo(f"{len(names)} stale tables and figures in {folder}")
 
 
 @main.command("list")
-def list_notebooks():
+def list_notebooks() -> None:
     """List the notebooks with their titles."""
     from reprolib.project import notebooks, read_notebook, root_folder
 
@@ -119,7 +174,7 @@ def list_notebooks():
 
 @main.command()
 @click.argument("names", nargs=-1, metavar="[NOTEBOOK]...")
-def check(names):
+def check(names: tuple[str, ...]) -> None:
     """Check YAML keys against notebook parameters, and the notebooks' style."""
     from reprolib.notebook_style import problems
     from reprolib.project import root_folder
@@ -137,54 +192,60 @@ def check(names):
 
 
 @main.command()
-@click.argument("new", type=click.Path(file_okay=False), default="figures/quick")
-@click.argument("committed", required=False, type=click.Path(exists=True, file_okay=False))
-def compare(new, committed):
+@click.argument("new", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.argument(
+    "committed", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False
+)
+def compare(new: Path | None, committed: Path | None) -> None:
     """Did I get your numbers? Hold the tables in NEW against the COMMITTED ones, cell by cell.
 
     NEW is figures/quick where it is not given; COMMITTED is the same folder in the last commit. The exit code is 1
     where a cell is different or missing.
     """
-    from contextlib import nullcontext
-    from pathlib import Path
-
     from reprolib.committed_figures import committed_folder
     from reprolib.project import root_folder
     from reprolib.report.compare import compare_folders
 
     try:
-        folder = root_folder() / new if new == "figures/quick" else Path(new)
-        source = nullcontext(Path(committed)) if committed else committed_folder(folder)
-        with source as reference:
-            cells = compare_folders(folder, reference)
+        new = new or root_folder() / "figures" / "quick"
+        with nullcontext(committed) if committed else committed_folder(new) as reference:
+            cells = compare_folders(new, reference)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    is_fault = cells["verdict"].isin(["different", "missing"])
+    for line in _comparison_lines(cells):
+        click.echo(line)
+    sys.exit(int(_is_fault(cells).any()))
+
+
+def _comparison_lines(cells: "pd.DataFrame") -> list[str]:
+    """A line per table, the first cells that differ, and a sum."""
+    lines = []
     for table, verdicts in cells.groupby("table", sort=True)["verdict"]:
-        counts = ", ".join(
-            f"{count} {verdict}" for verdict, count in verdicts.value_counts().items()
-        )
-        click.echo(f"{table}: {counts}")
-    for cell in cells[is_fault].head(20).itertuples():
-        click.echo(
+        counts = [f"{count} {verdict}" for verdict, count in verdicts.value_counts().items()]
+        lines.append(f"{table}: {', '.join(counts)}")
+    faults = cells[_is_fault(cells)]
+    for cell in faults.head(MOST_CELLS).itertuples():
+        lines.append(
             f"  {cell.table}, {cell.row}, {cell.column}: {cell.new} here, {cell.committed} committed"
         )
-    if is_fault.sum() > 20:
-        click.echo(f"  and {is_fault.sum() - 20} more")
-    click.echo(f"{len(cells)} cells compared, {is_fault.sum()} different or missing")
-    sys.exit(1 if is_fault.any() else 0)
+    if len(faults) > MOST_CELLS:
+        lines.append(f"  and {len(faults) - MOST_CELLS} more")
+    lines.append(f"{len(cells)} cells compared, {len(faults)} different or missing")
+    return lines
+
+
+def _is_fault(cells: "pd.DataFrame") -> "pd.Series":
+    return cells["verdict"].isin(["different", "missing"])
 
 
 @main.command()
-@click.argument("notebook", type=click.Path(exists=True, dir_okay=False))
-def text(notebook):
+@click.argument("notebook", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def text(notebook: Path) -> None:
     """Print a notebook as plain text, cell by cell (git diffs notebooks through it)."""
-    from pathlib import Path
-
     from reprolib.notebook_style import as_text
 
     try:
-        click.echo(as_text(Path(notebook)))
+        click.echo(as_text(notebook))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

@@ -287,12 +287,13 @@ pre, code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans 
 .failure { background: var(--fault-page); border-left: 4px solid var(--fault); padding: .6rem .8rem; }
 img, svg { max-width: 100%; height: auto; }
 .output_png img, .output_jpeg img, .output_svg img { background: #fff; }
-table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; margin: .6rem 0; }
-th, td { padding: .3em .7em; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-.dataframe :is(th, td) { text-align: right; }
+table { border: 0; border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; margin: .6rem 0; }
+th, td { padding: .3em .7em; border: 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+.dataframe :is(th, td) { text-align: right; white-space: nowrap; }
 thead th { border-bottom: 2px solid var(--text); }
 tbody tr:hover { background: var(--soft); }
-math { font-size: 1.08em; }
+math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "DejaVu Math TeX Gyre", math;
+  font-size: 1.08em; }
 math[display="block"] { margin: .8em 0; overflow-x: auto; }
 blockquote { margin: 1em 0; padding-left: 1em; border-left: 4px solid var(--line); color: var(--muted); }
 .ansi-bold { font-weight: 600; }

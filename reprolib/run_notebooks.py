@@ -20,6 +20,12 @@ QUIET = {
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONWARNINGS": ",".join(
+        (
+            "ignore:Converting a tensor with requires_grad=True to a scalar:UserWarning",
+            "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",
+        )
+    ),
 }
 
 
@@ -149,7 +155,7 @@ def execute(path: Path, values: dict[str, object], copy: Path, threads: int) -> 
     A cell that raises, or that prints "failed: ..." about a run of a grid, makes the outcome a failed one.
     """
     started = time.perf_counter()
-    variables = {name: os.environ.get(name, value) for name, value in QUIET.items()}
+    variables = quiet_environment()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         variables[name] = str(threads)
     try:
@@ -162,6 +168,11 @@ def execute(path: Path, values: dict[str, object], copy: Path, threads: int) -> 
     except Exception as failure:
         error = one_sentence(f"{type(failure).__name__}: {failure}")
     return Outcome(path.name, time.perf_counter() - started, error)
+
+
+def quiet_environment() -> dict[str, str]:
+    """Environment variables for kernels whose notebooks show no warnings that no reader can act on."""
+    return {name: os.environ.get(name, value) for name, value in QUIET.items()}
 
 
 def _execution_error(path: Path, values: dict[str, object], copy: Path) -> str:

@@ -235,3 +235,79 @@ def test_a_notebook_runs_under_plain_papermill(tmp_path):
     ]
     subprocess.run(command, cwd=root, check=True, capture_output=True)
     assert (tmp_path / "figures/protocol/table0_first_look.csv").exists()
+
+
+def test_known_warnings_of_libraries_are_not_shown_and_others_are(house):
+    import nbformat
+
+    sources = (
+        "import warnings\n"
+        "warnings.warn('`is_gradient_checkpointing` is deprecated and will be removed', FutureWarning)\n"
+        "warnings.warn('Converting a tensor with requires_grad=True to a scalar may')\n"
+        "warnings.warn('an overflow that a reader must see', RuntimeWarning)"
+    )
+    write_notebook(house / "notebooks" / "14_loud.ipynb", sources)
+    (outcome,) = run_notebooks(("14",), "smoke", progress=False)
+    assert outcome.error == ""
+    copy = nbformat.read(str(house / "figures/smoke/notebooks/14_loud.ipynb"), as_version=4)
+    printed = "".join(output.text for output in copy.cells[-1].outputs)
+    assert "a reader must see" in printed
+    assert "gradient" not in printed
+    assert "tensor" not in printed
+    assert "TCP" not in printed
+
+
+def test_the_kernel_writes_nothing_to_the_terminal(house, capfd):
+    run_notebooks(("10",), "smoke", progress=False)
+    assert "Kernel" not in capfd.readouterr().err
+
+
+@pytest.fixture
+def committed(tmp_path):
+    """A git checkout with one committed table in figures/quick, which was rendered again with another value."""
+    import subprocess
+
+    folder = tmp_path / "figures" / "quick"
+    folder.mkdir(parents=True)
+    (folder / "table1.csv").write_text("system,HR\nSASRec,0.1\n")
+    name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], [*name, "commit", "-qm", "first"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (folder / "table1.csv").write_text("system,HR\nSASRec,0.2\n")
+    return folder
+
+
+def test_what_was_rendered_is_compared_with_what_git_holds(committed):
+    from reprolib.committed_figures import committed_folder
+
+    with committed_folder(committed) as reference:
+        assert (reference / "table1.csv").read_text().endswith("SASRec,0.1\n")
+    assert not reference.exists()
+    (committed / "new").mkdir()
+    with pytest.raises(ValueError, match="git holds no committed version"):
+        committed_folder(committed / "new").__enter__()
+    with pytest.raises(ValueError, match="there is no such folder"):
+        committed_folder(committed / "absent").__enter__()
+
+
+def test_compare_prints_a_line_per_table_and_fails_where_a_cell_differs(committed, monkeypatch):
+    import sys
+    import types
+
+    import pandas as pd
+
+    def compare_folders(new, reference):
+        values = [(folder / "table1.csv").read_text().split(",")[-1] for folder in (new, reference)]
+        verdict = "equal" if values[0] == values[1] else "different"
+        columns = ["table", "row", "column", "committed", "new", "verdict"]
+        return pd.DataFrame([["table1", "SASRec", "HR", *values[::-1], verdict]], columns=columns)
+
+    module = types.SimpleNamespace(compare_folders=compare_folders)
+    monkeypatch.setitem(sys.modules, "reprolib.report.compare", module)
+    result = CliRunner().invoke(main, ["compare", str(committed)])
+    assert result.exit_code == 1
+    assert "table1: 1 different" in result.output
+    assert "1 cells compared, 1 different or missing" in result.output
+    result = CliRunner().invoke(main, ["compare", str(committed), str(committed)])
+    assert result.exit_code == 0
+    assert "table1: 1 equal" in result.output
