@@ -5,29 +5,31 @@ Two threads never share a row: users and items are cut into two random halves ea
 al., KDD 2011). So the result does not depend on timing, which lock-free "Hogwild" SGD cannot promise.
 """
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numba
 import numpy as np
+import torch
+from torch import Tensor
 
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import Split
 from reprolib.evaluate.kernels import as_many_threads_as_torch
-
-
-@dataclass
-class Factors:
-    """User factors (n_users, d) and item factors (n_items + 1, d), float32, of the best validation epoch."""
-
-    users: np.ndarray
-    items: np.ndarray
-    history: list[dict] = field(default_factory=list)
-    seconds: float = 0.0
+from reprolib.training.fitted import Fitted, fitted_after
+from reprolib.training.stopping import Stopping, run_epochs
+from reprolib.training.validation import Validation
 
 
 @dataclass
 class State:
-    """Factors in training and the data they are trained on, sorted by user and item."""
+    """Factors in training and the events they are trained on.
+
+    users (n_users, d), items (n_items + 1, d)  float32 factors
+    user, item (events,)  int32 codes of the training events, sorted by user and item
+    ptr (n_users + 1,)    where the events of each user start
+    ranges                {domain: (first, last)} item codes
+    rng                   draws halves and seeds
+    """
 
     users: np.ndarray
     items: np.ndarray
@@ -39,107 +41,113 @@ class State:
 
 
 def start(split: Split, dim: int, domains: str, rng: np.random.Generator) -> State:
-    """Small random factors, uniform in ±1 / (2 dim)."""
+    """Small random factors, uniform in ±1 / (2 dim), and the training events of the "target" or of "all" domains."""
     user, item = split.train_pairs(domains)
     order = np.lexsort((item, user))
-    users, items = (
-        ((rng.random((n, dim)) - 0.5) / dim).astype(np.float32)
-        for n in (split.n_users, split.n_items + 1)
-    )
+    users = ((rng.random((split.n_users, dim)) - 0.5) / dim).astype(np.float32)
+    items = ((rng.random((split.n_items + 1, dim)) - 0.5) / dim).astype(np.float32)
     items[0] = 0
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=split.n_users))])
+    event_counts = np.bincount(user, minlength=split.n_users)
     return State(
         users,
         items,
         user[order].astype(np.int32),
         item[order].astype(np.int32),
-        ptr,
+        np.concatenate([[0], np.cumsum(event_counts)]),
         split.ranges,
         rng,
     )
 
 
-def fit_bpr(
-    split: Split,
+def bpr_mf(
+    dataset: Dataset,
+    seed: int,
+    progress: bool,
     *,
     dim: int = 64,
     epochs: int = 200,
     patience: int = 5,
-    every: int = 10,
+    every: int = 5,
+    minimum_steps: int = 0,
     lr: float = 0.05,
     reg: float = 0.01,
     domains: str = "target",
-    seed: int = 0,
-    progress: bool = True,
-) -> Factors:
+) -> Fitted:
     """Learn x̂_ui = p_u · q_i with ln σ(x̂_ui - x̂_uj) - reg |Θ|², one uniform unseen negative j per positive.
 
-    domains  training events of the "target" only, or of "all" (both domains share the user factors)
-    every, patience  validate NDCG@10 every so many epochs, stop after `patience` validations without a rise
-    Parameters: (users + items) d.
+    epochs, every, patience  upper limit, epochs between two looks, looks without a better one
+    minimum_steps  steps before which training never stops; a step is one event
+    domains        training events of the "target" only, or of "all" (both domains share the user factors)
+    Parameters: (users + items) d. Raises ValueError on a number out of range.
     """
-    from tqdm.auto import tqdm
-
+    stopping = Stopping(epochs=epochs, every=every, patience=patience, minimum_steps=minimum_steps)
     as_many_threads_as_torch()
+    split = dataset.split
     state = start(split, dim, domains, np.random.default_rng(seed))
-    result, best, since, started = Factors(state.users, state.items), -1.0, 0, time.perf_counter()
-    bar = tqdm(range(1, epochs + 1), desc="BPR-MF", unit="epoch", disable=not progress, leave=False)
-    for done in bar:
+    validation = Validation(split)
+    best = BestFactors(state)
+
+    def train_epoch() -> tuple[None, int]:
         epoch(state, lr, reg)
-        if done % every == 0 or done == epochs:
-            ndcg = validation_ndcg(state.users, state.items, split)
-            result.history.append(
-                {"epoch": done, "NDCG@10": ndcg, "seconds": time.perf_counter() - started}
-            )
-            if ndcg > best:
-                best, since, result.users, result.items = (
-                    ndcg,
-                    0,
-                    state.users.copy(),
-                    state.items.copy(),
-                )
-            else:
-                since += 1
-            bar.set_postfix(best=f"{best:.4f}", refresh=False)
-            if since >= patience:
-                break
-    result.seconds = time.perf_counter() - started
-    return result
+        return None, len(state.user)
+
+    def validate() -> float:
+        queries = torch.from_numpy(state.users[validation.users])
+        return validation.ndcg_of_vectors(queries, torch.from_numpy(state.items))
+
+    training = run_epochs(
+        "BPR-MF",
+        stopping,
+        train_epoch=train_epoch,
+        validate=validate,
+        keep_best=best.keep,
+        progress=progress,
+    )
+    users = torch.from_numpy(best.users)
+    items = torch.from_numpy(best.items)
+
+    def vectors(stage: str) -> tuple[Tensor, Tensor]:
+        return users[split.held_out(stage)[0]], items
+
+    return fitted_after(training, vectors=vectors, parameters=users.numel() + items.numel())
 
 
-def validation_ndcg(P: np.ndarray, Q: np.ndarray, split: Split) -> float:
-    """NDCG@10 of the validation events under full ranking."""
-    import torch
+class BestFactors:
+    """Users and items as they were at the best look; before any look, as they are."""
 
-    from reprolib.evaluate.metrics import value
-    from reprolib.evaluate.ranking import full_rank
+    def __init__(self, state: State):
+        self.state = state
+        self.users = state.users
+        self.items = state.items
 
-    users, where = split.held_out("valid")
-    if not len(users):
-        return 0.0
-    _, ptr, seen = split.seen("valid")
-    tensors = [torch.from_numpy(x) for x in (P[users], Q, split.item[where], ptr, seen)]
-    return float(value(full_rank(*tensors, *split.candidates).numpy(), "NDCG@10").mean())
+    def keep(self) -> None:
+        """Copy the factors of now."""
+        self.users = self.state.users.copy()
+        self.items = self.state.items.copy()
 
 
 def epoch(state: State, lr: float, reg: float) -> None:
     """As many random draws as there are training events, in four blocks, two at a time."""
-    rng, n_items = state.rng, len(state.items)
+    rng = state.rng
     user_half = rng.integers(0, 2, len(state.users), dtype=np.int8)
-    halves, where, domain_of = [], np.empty(n_items, np.int8), np.empty(n_items, np.int16)
-    for d, (first, last) in enumerate(state.ranges.values()):
+    item_half = np.empty(len(state.items), np.int8)
+    domain_of = np.empty(len(state.items), np.int16)
+    halves = []  # item codes: first and second half of each domain
+    for domain, (first, last) in enumerate(state.ranges.values()):
         codes = rng.permutation(np.arange(first, last + 1, dtype=np.int32))
-        cut = len(codes) // 2
-        halves += [codes[:cut], codes[cut:]]
-        where[codes[:cut]], where[codes[cut:]] = 0, 1
-        domain_of[first : last + 1] = d
+        middle = len(codes) // 2
+        halves.append(codes[:middle])
+        halves.append(codes[middle:])
+        item_half[codes[:middle]] = 0
+        item_half[codes[middle:]] = 1
+        domain_of[first : last + 1] = domain
     pool = np.concatenate(halves)
-    pool_ptr = np.concatenate([[0], np.cumsum([len(h) for h in halves])])
-    block = 2 * user_half[state.user] + where[state.item]
+    pool_ptr = np.concatenate([[0], np.cumsum([len(half) for half in halves])])
+    block = 2 * user_half[state.user] + item_half[state.item]
     events = np.argsort(block, kind="stable").astype(np.int32)
     starts = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=4))])
     seeds = rng.integers(1, 2**63 - 1, 4).astype(np.uint64)
-    for pair in ((0, 3), (1, 2)):  # two blocks that share neither a user half nor an item half
+    for blocks in ((0, 3), (1, 2)):  # two blocks that share neither a user half nor an item half
         _sgd(
             state.users,
             state.items,
@@ -148,7 +156,7 @@ def epoch(state: State, lr: float, reg: float) -> None:
             state.ptr,
             events,
             starts,
-            np.array(pair),
+            np.array(blocks),
             seeds,
             pool,
             pool_ptr,
@@ -159,7 +167,8 @@ def epoch(state: State, lr: float, reg: float) -> None:
 
 
 @numba.njit(inline="always")
-def _next(state):
+def _next_random(state):
+    """The next number of a xorshift generator (uint64)."""
     state ^= state << np.uint64(13)
     state ^= state >> np.uint64(7)
     return state ^ (state << np.uint64(17))
@@ -168,19 +177,23 @@ def _next(state):
 @numba.njit(parallel=True, fastmath=True, cache=True)
 def _sgd(P, Q, user, item, ptr, events, starts, blocks, seeds, pool, pool_ptr, domain_of, lr, reg):
     """Draw len(block) events of each block with replacement and step on each; blocks share no row of P or Q."""
-    d = P.shape[1]
-    for t in numba.prange(2):
-        b = blocks[t]
-        state, n = seeds[b], starts[b + 1] - starts[b]
-        for _ in range(n):
-            state = _next(state)
-            k = events[starts[b] + np.int64(state % np.uint64(n))]
-            u, i = user[k], item[k]
-            half = 2 * domain_of[i] + (b & 1)
+    dim = P.shape[1]
+    for thread in numba.prange(2):
+        block = blocks[thread]
+        state = seeds[block]
+        n_events = starts[block + 1] - starts[block]
+        for _ in range(n_events):
+            state = _next_random(state)
+            event = events[starts[block] + np.int64(state % np.uint64(n_events))]
+            u = user[event]
+            i = item[event]
+            half = 2 * domain_of[i] + (block & 1)
             size = pool_ptr[half + 1] - pool_ptr[half]
-            state = _next(state)
+            state = _next_random(state)
             j = pool[pool_ptr[half] + np.int64(state % np.uint64(size))]
-            low, high = ptr[u], ptr[u + 1]
+            # is j an item of u? binary search in u's sorted items
+            low = ptr[u]
+            high = ptr[u + 1]
             while low < high:
                 middle = (low + high) >> 1
                 if item[middle] < j:
@@ -190,11 +203,13 @@ def _sgd(P, Q, user, item, ptr, events, starts, blocks, seeds, pool, pool_ptr, d
             if low < ptr[u + 1] and item[low] == j:
                 continue
             x = np.float32(0)
-            for f in range(d):
+            for f in range(dim):
                 x += P[u, f] * (Q[i, f] - Q[j, f])
             step = lr / (np.float32(1) + np.exp(x))
-            for f in range(d):
-                p, qi, qj = P[u, f], Q[i, f], Q[j, f]
+            for f in range(dim):
+                p = P[u, f]
+                qi = Q[i, f]
+                qj = Q[j, f]
                 P[u, f] = p + step * (qi - qj) - lr * reg * p
                 Q[i, f] = qi + step * p - lr * reg * qi
                 Q[j, f] = qj - step * p - lr * reg * qj

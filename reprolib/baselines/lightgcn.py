@@ -1,21 +1,19 @@
 """LightGCN: linear propagation on the user-item graph, trained with BPR (He et al., SIGIR 2020)."""
 
-import copy
-import time
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import Split
-from reprolib.evaluate.metrics import value
-from reprolib.evaluate.ranking import full_rank
 from reprolib.graph import Graph, symmetric, user_item
 from reprolib.training.batches import Negatives
-from reprolib.training.loop import pick_device, seed_everything
+from reprolib.training.fitted import Fitted, fitted_after
+from reprolib.training.loop import BestState, pick_device, seed_everything
+from reprolib.training.stopping import Stopping, check_whole, run_epochs
+from reprolib.training.validation import Validation
 
 
 class LightGCN(nn.Module):
@@ -24,15 +22,19 @@ class LightGCN(nn.Module):
     `forward()` gives users (n_users, d) and items (n_items + 1, d). Parameters: (users + items + 1) d.
     """
 
-    def __init__(self, split: Split, dim: int = 64, layers: int = 3):
+    def __init__(self, split: Split, *, dim: int, layers: int):
         super().__init__()
-        self.n_users, self.layers = split.n_users, layers
-        met = user_item(split, "target")
-        self.graph = Graph(symmetric(sparse.bmat([[None, met], [met.T, None]], format="csr")))
+        self.n_users = split.n_users
+        self.layers = layers
+        edges = user_item(split, "target")
+        adjacency = sparse.bmat([[None, edges], [edges.T, None]], format="csr")
+        self.graph = Graph(symmetric(adjacency))
         self.ego = nn.Parameter(0.1 * torch.randn(split.n_users + split.n_items + 1, dim))
 
     def forward(self) -> tuple[Tensor, Tensor]:
-        state = total = self.ego
+        """Propagated users (n_users, d) and items (n_items + 1, d)."""
+        state = self.ego
+        total = self.ego
         for _ in range(self.layers):
             state = self.graph(state)
             total = total + state
@@ -40,79 +42,85 @@ class LightGCN(nn.Module):
         return total[: self.n_users], total[self.n_users :]
 
 
-@dataclass
-class Vectors:
-    """Propagated users (n_users, d) and items (n_items + 1, d) of the best validation epoch, on the CPU."""
-
-    users: Tensor
-    items: Tensor
-    history: list[dict] = field(default_factory=list)
-    seconds: float = 0.0
-
-
-def fit_lightgcn(
-    split: Split,
+def lightgcn(
+    dataset: Dataset,
+    seed: int,
+    progress: bool,
     *,
     dim: int = 64,
     layers: int = 3,
     epochs: int = 200,
     patience: int = 5,
     every: int = 5,
+    minimum_steps: int = 0,
     lr: float = 5e-3,
     reg: float = 1e-4,
     batch_size: int = 2048,
-    seed: int = 0,
     device: str = "auto",
-    progress: bool = True,
-) -> Vectors:
-    """Minimise -ln σ(e_u·e_i - e_u·e_j) + reg/2 |ego rows of the batch|² / batch, one uniform unseen j per event.
+) -> Fitted:
+    """LightGCN on the target's events: -ln σ(e_u·e_i - e_u·e_j) + reg/2 |ego rows of the batch|² / batch.
 
-    reg, lr          reg as published; lr is five times the published 1e-3, for fewer epochs
-    every, patience  validate NDCG@10 every so many epochs, stop after `patience` validations without a rise
+    One uniform unseen j per event.
+    layers      K
+    epochs, every, patience, minimum_steps  upper limit, epochs between two looks, looks without a better one, and
+                optimiser steps before which training never stops
+    lr          five times the published 1e-3, for fewer epochs
+    reg         as published
+    batch_size  events of a step
+    Raises ValueError on a number out of range and on a loss that is not finite.
     """
-    from tqdm.auto import tqdm
-
+    check_whole(batch_size=batch_size)
+    stopping = Stopping(epochs=epochs, every=every, patience=patience, minimum_steps=minimum_steps)
+    split = dataset.split
     rng = seed_everything(seed)
-    model = LightGCN(split, dim, layers).to(pick_device(device))
+    model = LightGCN(split, dim=dim, layers=layers).to(pick_device(device))
     optimiser = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
-    pairs, sampler = split.train_pairs(), Negatives(split)
-    best, since, best_state, history, started = -1.0, 0, None, [], time.perf_counter()
-    bar = tqdm(
-        range(1, epochs + 1), desc="LightGCN", unit="epoch", disable=not progress, leave=False
+    pairs = split.train_pairs()
+    sampler = Negatives(split)
+    validation = Validation(split)
+    best = BestState(model)
+
+    def validate() -> float:
+        users, items = vectors_of(model)
+        return validation.ndcg_of_vectors(users[validation.users], items)
+
+    training = run_epochs(
+        "LightGCN",
+        stopping,
+        train_epoch=lambda: train_epoch(model, optimiser, pairs, sampler, batch_size, reg, rng),
+        validate=validate,
+        keep_best=best.keep,
+        progress=progress,
     )
-    for done in bar:
-        loss = _epoch(model, optimiser, pairs, sampler, batch_size, reg, rng)
-        if not np.isfinite(loss):
-            raise ValueError(f"LightGCN: the loss is {loss} in epoch {done}; lower lr")
-        if done % every and done != epochs:
-            continue
-        ndcg = validation_ndcg(model, split)
-        history.append(
-            {"epoch": done, "loss": loss, "NDCG@10": ndcg, "seconds": time.perf_counter() - started}
-        )
-        since += 1
-        if ndcg > best:
-            best, since, best_state = ndcg, 0, copy.deepcopy(model.state_dict())
-        bar.set_postfix(loss=f"{loss:.4f}", best=f"{best:.4f}", refresh=False)
-        if since >= patience:
-            break
-    model.load_state_dict(best_state)
-    with torch.no_grad():
-        users, items = (x.cpu() for x in model())
-    return Vectors(users, items, history, time.perf_counter() - started)
+    best.restore()
+    users, items = vectors_of(model)
+    return fitted_after(
+        training,
+        vectors=lambda stage: (users[split.held_out(stage)[0]], items),
+        parameters=users.numel() + items.numel(),
+    )
 
 
-def _epoch(
-    model: LightGCN, optimiser, pairs, sampler: Negatives, batch_size: int, reg: float, rng
-) -> float:
-    """One pass over all training events in random order; the mean BPR loss of its batches."""
+def train_epoch(
+    model: LightGCN,
+    optimiser: torch.optim.Optimizer,
+    pairs: tuple[np.ndarray, np.ndarray],
+    sampler: Negatives,
+    batch_size: int,
+    reg: float,
+    rng: np.random.Generator,
+) -> tuple[float, int]:
+    """One pass over all training events in random order; the mean BPR loss of its steps, and their number.
+
+    pairs  users and items of the training events, (events,) each
+    """
     order = rng.permutation(len(pairs[0]))
-    user, item = (array[order] for array in pairs)
-    negative, device, losses = sampler.draw(user, rng), model.ego.device, []
-    for at in range(0, len(order), batch_size):
-        u, i, j = (
-            torch.from_numpy(x[at : at + batch_size]).to(device) for x in (user, item, negative)
-        )
+    user = pairs[0][order]
+    item = pairs[1][order]
+    negative = sampler.draw(user, rng)
+    triples = torch.from_numpy(np.stack([user, item, negative])).to(model.ego.device)
+    losses = []
+    for u, i, j in (part.unbind() for part in triples.split(batch_size, dim=1)):
         users, items = model()
         loss = F.softplus((users[u] * (items[j] - items[i])).sum(-1)).mean()
         rows = torch.cat([u, model.n_users + i, model.n_users + j])
@@ -121,20 +129,11 @@ def _epoch(
         (loss + reg * penalty).backward()
         optimiser.step()
         losses.append(float(loss.detach()))
-    return float(np.mean(losses))
+    return float(np.mean(losses)), len(losses)
 
 
 @torch.no_grad()
-def validation_ndcg(model: LightGCN, split: Split) -> float:
-    """NDCG@10 of the validation events under full ranking; 0 where there are none."""
-    users, where = split.held_out("valid")
-    if not len(users):
-        return 0.0
-    queries, items = (x.cpu() for x in model())
-    _, *seen = split.seen("valid")
-    tensors = [torch.from_numpy(x) for x in (split.item[where], *seen)]
-    return float(
-        value(
-            full_rank(queries[users], items, *tensors, *split.candidates).numpy(), "NDCG@10"
-        ).mean()
-    )
+def vectors_of(model: LightGCN) -> tuple[Tensor, Tensor]:
+    """Propagated users (n_users, d) and items (n_items + 1, d), on the CPU."""
+    users, items = model()
+    return users.cpu(), items.cpu()

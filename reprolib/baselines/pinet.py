@@ -4,11 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import Split
-from reprolib.nn.cross import at
-from reprolib.nn.encoder import dropout, xavier
+from reprolib.nn.cross import at_pointers
+from reprolib.nn.encoder import drop, xavier
 from reprolib.training.batches import Batch
 from reprolib.training.losses import source_loss
+from reprolib.training.sequence_system import sequence_system
 
 
 class PiNet(nn.Module):
@@ -23,15 +25,15 @@ class PiNet(nn.Module):
 
     parts = ("tgt", "src")
 
-    def __init__(
-        self, split: Split, dim: int = 64, length: int = 50, dropout: float = 0.2, members: int = 4
-    ):
+    def __init__(self, split: Split, *, dim: int, length: int, dropout: float, members: int):
         super().__init__()
-        self.length, self.dropout, self.other = length, dropout, split.ranges[split.source]
+        self.length = length
+        self.dropout = dropout
+        self.source_items = split.source_range
         self.item = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
-        self.target, self.source, self.transfer = (
-            nn.GRU(dim, dim, batch_first=True) for _ in range(3)
-        )
+        self.target = nn.GRU(dim, dim, batch_first=True)
+        self.source = nn.GRU(dim, dim, batch_first=True)
+        self.transfer = nn.GRU(dim, dim, batch_first=True)
         self.member = nn.Parameter(torch.randn(members, dim) * dim**-0.5)
         self.inward = nn.Linear(2 * dim, 2 * dim)  # [h^A; h^B] to gate and candidate
         self.back = nn.Linear(dim, 2 * dim, bias=False)  # s_{t-1} to gate and candidate
@@ -45,28 +47,40 @@ class PiNet(nn.Module):
 
     def states(self, batch: Batch, table: Tensor) -> Tensor:
         """(B, T, d): the state that predicts `batch.pos` at each target position."""
-        return self.training_step(batch, table)[0]
+        return self.encode(batch, table)[0]
 
     def training_step(self, batch: Batch, table: Tensor) -> tuple[Tensor, Tensor]:
         """States (B, T, d) and the loss of the next source item."""
+        states, source = self.encode(batch, table)
+        return states, source_loss(source, batch, table, self.source_items)
+
+    def encode(self, batch: Batch, table: Tensor) -> tuple[Tensor, Tensor]:
+        """States that predict the next target item (B, T, d), and those of the source GRU (B, S, d)."""
         p = self.dropout if self.training else 0.0
-        own = self.target(dropout(F.embedding(batch.tgt, table), p))[0]
-        other = self.source(dropout(F.embedding(batch.src, table), p))[0]
-        shared = self.filter(torch.cat([own, at(other, batch.src_ptr)], -1))
-        state = self.out(dropout(torch.cat([self.transfer(shared)[0], own], -1), p))
-        return state, source_loss(
-            other, batch, table, self.other
-        ) if self.training else state.new_zeros(())
+        target = self.target(drop(F.embedding(batch.tgt, table), p))[0]
+        source = self.source(drop(F.embedding(batch.src, table), p))[0]
+        both = torch.cat([target, at_pointers(source, batch.src_ptr)], -1)
+        carried = self.transfer(self.filter(both))[0]
+        return self.out(drop(torch.cat([carried, target], -1), p)), source
 
     def filter(self, pair: Tensor) -> Tensor:
         """The shared-account filter unit, step by step: [h^A; h^B] (B, T, 2d) to s (B, T, d)."""
-        inward, who = self.inward(pair), self.identity(self.member)  # (B, T, 2d), (members, 2d)
-        s, told = pair.new_zeros(len(pair), who.shape[1] // 2), []
+        inward = self.inward(pair)  # (B, T, 2d)
+        members = self.identity(self.member)  # (members, 2d)
+        state = pair.new_zeros(len(pair), members.shape[1] // 2)  # (B, d)
+        states = []
         for x in inward.unbind(1):
-            gate, candidate = ((x + self.back(s))[:, None] + who).chunk(
-                2, -1
-            )  # (B, members, d) each
+            both = (x + self.back(state))[:, None] + members  # (B, members, 2d)
+            gate, candidate = both.chunk(2, -1)
             gate = gate.sigmoid()
-            s = (gate * s[:, None] + (1 - gate) * candidate.tanh()).mean(1)
-            told.append(s)
-        return torch.stack(told, 1)
+            state = (gate * state[:, None] + (1 - gate) * candidate.tanh()).mean(1)
+            states.append(state)
+        return torch.stack(states, 1)
+
+
+@sequence_system
+def pinet(
+    dataset: Dataset, *, dim: int = 64, length: int = 50, dropout: float = 0.2, members: int = 4
+) -> PiNet:
+    """pi-Net with `members` latent users of an account."""
+    return PiNet(dataset.split, dim=dim, length=length, dropout=dropout, members=members)

@@ -4,10 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import Split
 from reprolib.nn.cross import attend, masked_softmax, readable
-from reprolib.nn.encoder import CausalEncoder, dropout, xavier
+from reprolib.nn.encoder import CausalEncoder, drop, xavier
 from reprolib.training.batches import Batch
+from reprolib.training.sequence_system import sequence_system
 
 
 class TJAPL(nn.Module):
@@ -25,18 +27,22 @@ class TJAPL(nn.Module):
     def __init__(
         self,
         split: Split,
-        dim: int = 64,
-        length: int = 50,
-        blocks: int = 2,
-        heads: int = 1,
-        dropout: float = 0.2,
-        window: int = 10,
+        *,
+        dim: int,
+        length: int,
+        blocks: int,
+        heads: int,
+        dropout: float,
+        window: int,
     ):
         super().__init__()
-        self.length, self.dropout, self.window = length, dropout, window
+        self.length = length
+        self.dropout = dropout
+        self.window = window
         self.item = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
         self.encoder = CausalEncoder(dim, length, blocks, heads, dropout)
-        self.overall, self.local = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.overall = nn.Linear(dim, dim, bias=False)
+        self.local = nn.Linear(dim, dim, bias=False)
         self.value = nn.Linear(dim, 2 * dim, bias=False)
         self.order = nn.Embedding(window, dim)
         self.gate = nn.Linear(3 * dim, 2 * dim)
@@ -50,22 +56,49 @@ class TJAPL(nn.Module):
         """(B, T, d): the state that predicts `batch.pos` at each target position."""
         p = self.dropout if self.training else 0.0
         z = self.encoder(F.embedding(batch.tgt, table), batch.tgt_age)
-        source = dropout(self.encoder.scale * F.embedding(batch.src, table), p)
-        value_u, value_l = self.value(source).chunk(2, -1)
-        may = readable(batch.src_ptr, batch.src.shape[1])
-        u = attend(self.overall(z), source, value_u, may)
-        l = self.latest(self.local(z), source, value_l, batch.src_ptr, may)  # noqa: E741  the paper's letter
-        gate_u, gate_l = self.gate(torch.cat([z, u, l], -1)).sigmoid().chunk(2, -1)
-        return z + dropout(gate_u * u + gate_l * l, p)
+        source = drop(self.encoder.scale * F.embedding(batch.src, table), p)
+        value_overall, value_local = self.value(source).chunk(2, -1)
+        may_read = readable(batch.src_ptr, batch.src.shape[1])
+        overall = attend(self.overall(z), source, value_overall, may_read)
+        local = self.latest(self.local(z), source, value_local, batch.src_ptr, may_read)
+        gates = self.gate(torch.cat([z, overall, local], -1)).sigmoid()
+        gate_overall, gate_local = gates.chunk(2, -1)
+        return z + drop(gate_overall * overall + gate_local * local, p)
 
     def latest(
-        self, query: Tensor, source: Tensor, value: Tensor, pointer: Tensor, may: Tensor
+        self, query: Tensor, source: Tensor, value: Tensor, pointer: Tensor, may_read: Tensor
     ) -> Tensor:
-        """Attention over the `window` latest readable source items; the key is item + relative order."""
-        distance = pointer[..., None] - torch.arange(source.shape[1], device=pointer.device)
-        near = may & (distance < self.window)
-        scores = query @ source.transpose(1, 2)
-        scores = scores + (query @ self.order.weight.T).gather(
-            2, distance.clamp(0, self.window - 1)
-        )
-        return masked_softmax(scores * query.shape[-1] ** -0.5, near) @ value
+        """(B, T, d): attention over the `window` latest readable source items; the key is item + relative order.
+
+        query (B, T, d), source and value (B, S, d), pointer (B, T) last readable index, may_read (B, T, S) bool
+        """
+        steps = torch.arange(source.shape[1], device=pointer.device)
+        distance = pointer[..., None] - steps  # (B, T, S), 0 = latest
+        is_near = may_read & (distance < self.window)
+        by_item = query @ source.transpose(1, 2)
+        by_order = (query @ self.order.weight.T).gather(2, distance.clamp(0, self.window - 1))
+        scores = (by_item + by_order) * query.shape[-1] ** -0.5
+        return masked_softmax(scores, is_near) @ value
+
+
+@sequence_system
+def tjapl(
+    dataset: Dataset,
+    *,
+    dim: int = 64,
+    length: int = 50,
+    blocks: int = 2,
+    heads: int = 1,
+    dropout: float = 0.2,
+    window: int = 10,
+) -> TJAPL:
+    """TJAPL (our reading); `window` latest source items are the local transitions."""
+    return TJAPL(
+        dataset.split,
+        dim=dim,
+        length=length,
+        blocks=blocks,
+        heads=heads,
+        dropout=dropout,
+        window=window,
+    )

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def at(states: Tensor, pointer: Tensor) -> Tensor:
+def at_pointers(states: Tensor, pointer: Tensor) -> Tensor:
     """(B, T, d): of states (B, S, d) the one that `pointer` (B, T) names; zeros where it is -1."""
     index = pointer.clamp(min=0)[..., None].expand(-1, -1, states.shape[-1])
     return states.gather(1, index) * (pointer >= 0)[..., None]
@@ -16,10 +16,15 @@ def readable(pointer: Tensor, size: int) -> Tensor:
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last axis where `mask` holds; rows without any are all zero, not NaN."""
-    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1) * mask
+    """Softmax over the last axis where `mask` (like scores) holds; rows without any are all zero, not NaN."""
+    lowest = torch.finfo(scores.dtype).min
+    return scores.masked_fill(~mask, lowest).softmax(-1) * mask
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """softmax(q kᵀ / √d) v over the positions that `mask` (B, T, S) allows; zeros where it allows none."""
-    return masked_softmax(query @ key.transpose(1, 2) * query.shape[-1] ** -0.5, mask) @ value
+    """(B, T, d): softmax(q kᵀ / √d) v over the positions that `mask` allows; zeros where it allows none.
+
+    query (B, T, d), key and value (B, S, d), mask (B, T, S) bool
+    """
+    scores = query @ key.transpose(1, 2) * query.shape[-1] ** -0.5
+    return masked_softmax(scores, mask) @ value

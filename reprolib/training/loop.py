@@ -1,40 +1,52 @@
-"""The one training loop: losses, early stopping, seeds, progress. Models know nothing of it.
-
-A model is an `nn.Module` with `parts` and `length` (what `Batches` must build), `item_table() -> (n_items + 1, d)`,
-`states(batch, table) -> (B, T, d)`. A model with losses of its own has `training_step(batch, table) -> (states, loss)`,
-one with learning rates of its own `learning_rates() -> [{"params", "lr"}]`.
-"""
+"""The training loop of sequence models: losses, batches, validation, seeds. Models know nothing of it."""
 
 import copy
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reprolib.data.split import Split, slices
-from reprolib.evaluate.metrics import value
-from reprolib.evaluate.ranking import full_rank
-from reprolib.training.batches import Batches, Negatives
+from reprolib.data.split import Split
+from reprolib.training.batches import Batch, Batches, Negatives
 from reprolib.training.losses import binary_loss, pairwise_loss, softmax_loss
+from reprolib.training.stopping import Stopping, Training, check_whole, run_epochs
+from reprolib.training.validation import Validation
 
 LOSSES = ("bce", "bpr", "ssm")
-ROOM = 2**22  # attention weights that encoding computes at a time
+ATTENTION_WEIGHTS = 2**22  # attention weights that one encoding computes at a time
+ROWS = 1024  # rows that one encoding computes at a time
 VALID_USERS = 10_000  # early stopping looks at no more users than this, as the original SASRec does
+
+
+class SequenceModel(Protocol):
+    """What the loop needs of an `nn.Module`.
+
+    parts   sequences that `Batches` must build for it: ("tgt",), ("tgt", "mix"), ("tgt", "src", "mix"), ...
+    length  how many of the latest events of each sequence it reads
+    A model with losses of its own also has `training_step(batch, table) -> (states (B, T, d), loss)`, one with
+    learning rates of its own `learning_rates() -> [{"params", "lr"}]`.
+    """
+
+    parts: tuple[str, ...]
+    length: int
+
+    def item_table(self) -> Tensor:
+        """(n_items + 1, d) item vectors that states are multiplied with."""
+        ...
+
+    def states(self, batch: Batch, table: Tensor) -> Tensor:
+        """(B, T, d): the state that predicts `batch.pos` at each target position."""
+        ...
 
 
 @dataclass
 class Fit:
-    """A trained model and how it got there; the model holds the weights of its best validation epoch."""
+    """A trained model, with the weights of its best look, and the record of its training."""
 
     model: nn.Module
-    history: list[dict] = field(
-        default_factory=list
-    )  # one row per epoch: epoch, loss, NDCG@10, seconds
-    best_epoch: int = 0
-    seconds: float = 0.0
-    interrupted: bool = False
+    training: Training
 
 
 def fit(
@@ -44,171 +56,217 @@ def fit(
     loss: str = "bce",
     epochs: int = 200,
     patience: int = 20,
+    every: int = 1,
+    minimum_steps: int = 0,
     lr: float = 1e-3,
     weight_decay: float = 0.0,
     batch_size: int = 256,
     negatives: int = 512,
     clip: float = 5.0,
     seed: int = 0,
-    every: int = 1,
     device: str = "auto",
     progress: bool = True,
 ) -> Fit:
-    """Train until validation NDCG@10 (full ranking) has not risen for `patience` epochs.
+    """Train until validation NDCG@10 (full ranking) has not risen for `patience` looks.
 
-    loss       "bce" (as SASRec) and "bpr" (as SemaCDR): one uniform negative per position; "ssm": softmax over the
-               positive and `negatives` items drawn uniformly and shared by the batch
-    clip       largest gradient norm;  every: validate every so many epochs
-    device     "auto" takes a GPU where there is one
-    Ctrl-C ends training early and keeps the best state (`Fit.interrupted`). Raises ValueError on a loss that is not
-    finite.
+    model          a SequenceModel
+    loss           "bce" (as SASRec) and "bpr" (as SemaCDR): one uniform negative per position; "ssm": softmax over
+                   the positive and `negatives` items drawn uniformly and shared by the batch
+    epochs         upper limit
+    patience       looks (validations, not epochs) without a better one
+    every          epochs between two looks
+    minimum_steps  optimiser steps before which training never stops
+    batch_size     rows (users) of a step
+    clip           largest norm of the gradient
+    device         "auto" takes a GPU where there is one
+    Ctrl-C ends training early and keeps the best state. Raises ValueError on an unknown loss, on a number out of
+    range and on a loss that is not finite.
     """
-    from tqdm.auto import tqdm
-
     if loss not in LOSSES:
         raise ValueError(f"fit: loss {loss!r} is unknown; use one of {', '.join(LOSSES)}")
-    device = pick_device(device)
+    check_whole(batch_size=batch_size, negatives=negatives)
+    stopping = Stopping(epochs=epochs, every=every, patience=patience, minimum_steps=minimum_steps)
     rng = seed_everything(seed)
-    model.to(device)
-    train = Batches(split, "train", model.length, model.parts, device)
-    valid = Validation(split, model, device, seed)
-    sampler = Negatives(split) if loss != "ssm" else None
-    optimiser = torch.optim.Adam(
-        _groups(model, lr), lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
+    place = pick_device(device)
+    model.to(place)
+    trainer = SequenceTrainer(
+        model,
+        split,
+        loss=loss,
+        lr=lr,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        negatives=negatives,
+        clip=clip,
+        rng=rng,
     )
-    result, best, best_state, started = Fit(model), -1.0, None, time.perf_counter()
-    bar = tqdm(
-        range(1, epochs + 1),
-        desc=type(model).__name__,
-        unit="epoch",
-        disable=not progress,
-        leave=False,
+    validation = Validation(split, VALID_USERS, seed)
+    valid_batches = Batches(split, "valid", model.length, model.parts, place)
+    best = BestState(model)
+    training = run_epochs(
+        type(model).__name__,
+        stopping,
+        train_epoch=trainer.train_epoch,
+        validate=lambda: validation.ndcg_of_vectors(*encode(model, valid_batches, validation.rows)),
+        keep_best=best.keep,
+        progress=progress,
     )
-    try:
-        for epoch in bar:
-            mean_loss = _epoch(
-                model, train, split, sampler, optimiser, loss, batch_size, negatives, clip, rng
-            )
-            if not np.isfinite(mean_loss):
-                raise ValueError(
-                    f"fit: the loss of {type(model).__name__} is {mean_loss} in epoch {epoch}; lower lr"
-                )
-            row = {"epoch": epoch, "loss": mean_loss, "seconds": time.perf_counter() - started}
-            if epoch % every == 0 or epoch == epochs:
-                row["NDCG@10"] = valid.ndcg(model)
-                if row["NDCG@10"] > best:
-                    best, result.best_epoch = row["NDCG@10"], epoch
-                    best_state = copy.deepcopy(model.state_dict())
-            result.history.append(row)
-            bar.set_postfix(loss=f"{mean_loss:.4f}", best=f"{best:.4f}", refresh=False)
-            if epoch - result.best_epoch >= patience:
-                break
-    except KeyboardInterrupt:
-        result.interrupted = True
-    if best_state is not None:
-        model.load_state_dict(best_state)
-    model.eval()
-    result.seconds = time.perf_counter() - started
-    return result
+    best.restore()
+    return Fit(model, training)
 
 
-def _epoch(
-    model, train, split, sampler, optimiser, loss, batch_size, negatives, clip, rng
-) -> float:
-    model.train()
-    step = getattr(model, "training_step", lambda batch, table: (model.states(batch, table), 0.0))
-    total, steps = 0.0, 0
-    batches = [
-        part for rows in train.epoch(batch_size, rng) for part in rows.split(_most(train, rows))
-    ]
-    if sampler:
-        # one draw for the whole epoch, in the order in which the labels are met
-        rows = torch.cat(batches)
-        drawn = torch.from_numpy(
-            sampler.draw(np.repeat(train.user[rows].cpu().numpy(), train.n_np[rows.cpu()]), rng)
-        )
-        drawn = drawn.to(train.device).split([int(train.n_np[b.cpu()].sum()) for b in batches])
-    for i, rows in enumerate(batches):
-        batch = train.batch(rows)
-        table = model.item_table()
-        where = batch.real.flatten().nonzero()[:, 0]
-        state, own = step(batch, table)
-        state = state.flatten(0, 1)[where]  # (labels, d)
-        positive = batch.pos.flatten()[where]
-        if sampler:
-            value_ = (binary_loss if loss == "bce" else pairwise_loss)(
-                state, table, positive, drawn[i]
-            )
-        else:
-            shared = torch.from_numpy(
-                rng.integers(split.candidates[0], split.candidates[1] + 1, negatives)
-            )
-            value_ = softmax_loss(state, table, positive, shared.to(train.device))
-        value_ = value_ + own
-        optimiser.zero_grad(set_to_none=True)
-        value_.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), clip)
-        optimiser.step()
-        total, steps = total + value_.detach(), steps + 1
-    return float(total) / steps
+class SequenceTrainer:
+    """Trains a sequence model epoch after epoch; arguments as for `fit`, `rng` draws batches and negatives."""
 
-
-class Validation:
-    """NDCG@10 of the validation events under full ranking, on at most VALID_USERS users drawn with the seed."""
-
-    def __init__(self, split: Split, model: nn.Module, device: torch.device, seed: int):
-        self.batches = Batches(split, "valid", model.length, model.parts, device)
-        n = len(self.batches)
-        self.rows = np.sort(np.random.default_rng(seed).permutation(n)[:VALID_USERS])
-        _, pointers, codes = split.seen("valid")
-        self.seen = torch.from_numpy(slices(pointers[self.rows], pointers[self.rows + 1], codes)[1])
-        self.ptr = torch.from_numpy(np.concatenate([[0], np.cumsum(np.diff(pointers)[self.rows])]))
-        self.target = torch.from_numpy(split.item[split.held_out("valid")[1]][self.rows])
+    def __init__(
+        self,
+        model: nn.Module,
+        split: Split,
+        *,
+        loss: str,
+        lr: float,
+        weight_decay: float,
+        batch_size: int,
+        negatives: int,
+        clip: float,
+        rng: np.random.Generator,
+    ):
+        self.model = model
+        self.loss = loss
+        self.batch_size = batch_size
+        self.negatives = negatives
+        self.clip = clip
+        self.rng = rng
         self.candidates = split.candidates
-
-    def ndcg(self, model: nn.Module) -> float:
-        """Mean NDCG@10; 0 where the split has no validation events."""
-        if not len(self.rows):
-            return 0.0
-        queries, items = encode(model, self.batches, self.rows)
-        rank = full_rank(
-            queries, items, self.target.to(items.device), self.ptr, self.seen, *self.candidates
+        self.device = next(model.parameters()).device
+        self.batches = Batches(split, "train", model.length, model.parts, self.device)
+        self.sampler = None if loss == "ssm" else Negatives(split)
+        self.optimiser = torch.optim.Adam(
+            _parameter_groups(model),
+            lr=lr,
+            betas=(0.9, 0.98),
+            weight_decay=weight_decay,
+            fused=True,
         )
-        return float(value(rank.numpy(), "NDCG@10").mean())
+
+    def train_epoch(self) -> tuple[float, int]:
+        """One pass over all training rows; returns the mean loss of its steps and their number."""
+        self.model.train()
+        steps = []
+        for rows in self.batches.epoch(self.batch_size, self.rng):
+            steps.extend(rows.split(_most_rows(self.batches, rows)))
+        negatives = self._own_negatives(steps) if self.sampler else [None] * len(steps)
+        total = 0.0
+        for rows, own_negatives in zip(steps, negatives, strict=True):
+            total = total + self._step(rows, own_negatives)
+        return float(total) / len(steps), len(steps)
+
+    def _step(self, rows: Tensor, own_negatives: Tensor | None) -> Tensor:
+        """One optimiser step on the given rows; returns its loss."""
+        batch = self.batches.batch(rows)
+        table = self.model.item_table()
+        states, model_loss = _training_step(self.model, batch, table)
+        labels = batch.real.flatten().nonzero()[:, 0]
+        states = states.flatten(0, 1)[labels]  # (labels, d)
+        positives = batch.pos.flatten()[labels]
+        loss = self._label_loss(states, table, positives, own_negatives) + model_loss
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimiser.step()
+        return loss.detach()
+
+    def _label_loss(
+        self, states: Tensor, table: Tensor, positives: Tensor, own_negatives: Tensor | None
+    ) -> Tensor:
+        """Mean loss of the labels, whose states are (labels, d)."""
+        if self.loss == "bce":
+            return binary_loss(states, table, positives, own_negatives)
+        if self.loss == "bpr":
+            return pairwise_loss(states, table, positives, own_negatives)
+        first, last = self.candidates
+        shared = torch.from_numpy(self.rng.integers(first, last + 1, self.negatives))
+        return softmax_loss(states, table, positives, shared.to(self.device))
+
+    def _own_negatives(self, steps: list[Tensor]) -> tuple[Tensor, ...]:
+        """(labels,) negatives of each step, one a label: one draw for the whole epoch, in the order of the labels."""
+        rows = torch.cat(steps)
+        users = self.batches.user[rows].cpu().numpy()
+        label_counts = self.batches.n_np[rows.cpu()]
+        drawn = self.sampler.draw(np.repeat(users, label_counts), self.rng)
+        sizes = [int(self.batches.n_np[rows.cpu()].sum()) for rows in steps]
+        return torch.from_numpy(drawn).to(self.device).split(sizes)
+
+
+def _training_step(model: nn.Module, batch: Batch, table: Tensor) -> tuple[Tensor, Tensor | float]:
+    """States (B, T, d) and the model's own loss, 0 where it has none."""
+    if hasattr(model, "training_step"):
+        return model.training_step(batch, table)
+    return model.states(batch, table), 0.0
+
+
+def _parameter_groups(model: nn.Module) -> list:
+    """The model's own groups with their learning rates, or all its parameters."""
+    if hasattr(model, "learning_rates"):
+        return model.learning_rates()
+    return list(model.parameters())
+
+
+class BestState:
+    """A copy of a model's weights at its best look."""
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.weights: dict[str, Tensor] | None = None
+
+    def keep(self) -> None:
+        """Copy the weights of now."""
+        self.weights = copy.deepcopy(self.model.state_dict())
+
+    def restore(self) -> None:
+        """Put the copied weights back, if there are any, and switch the model to evaluation."""
+        if self.weights is not None:
+            self.model.load_state_dict(self.weights)
+        self.model.eval()
 
 
 @torch.no_grad()
 def encode(
     model: nn.Module, batches: Batches, rows: np.ndarray | None = None
 ) -> tuple[Tensor, Tensor]:
-    """(queries (rows, d), items (n_items + 1, d)): the last state of each row and the item table, in eval mode."""
+    """Last states and item vectors in evaluation mode.
+
+    rows  (N,) rows of `batches`; None = all
+    Returns queries (N, d) and items (n_items + 1, d), on the device of the batches.
+    """
     model.eval()
     table = model.item_table()
     chosen = np.arange(len(batches)) if rows is None else rows
-    order = np.argsort(batches.longest[chosen], kind="stable")
+    by_length = np.argsort(batches.longest[chosen], kind="stable")
     queries = table.new_empty(len(chosen), table.shape[1])
-    for part in _chunks(order, batches.longest[chosen][order]):
+    for part in _parts(by_length, batches.longest[chosen][by_length]):
         batch = batches.batch(torch.from_numpy(chosen[part]).to(batches.device))
-        state = model.states(batch, table)
-        queries[torch.from_numpy(part).to(table.device)] = state[
-            torch.arange(len(part)), batch.n - 1
-        ]
+        states = model.states(batch, table)
+        last = states[torch.arange(len(part)), batch.n - 1]
+        queries[torch.from_numpy(part).to(table.device)] = last
     return queries, table.detach()
 
 
-def _most(batches: Batches, rows: torch.Tensor) -> int:
+def _most_rows(batches: Batches, rows: Tensor) -> int:
     """Rows of one step: all but where sequences are so long that their attention would take gigabytes."""
-    return max(1, ROOM // (2 * int(batches.longest[rows.cpu().numpy()].max()) ** 2))
+    longest = int(batches.longest[rows.cpu().numpy()].max())
+    return max(1, ATTENTION_WEIGHTS // (2 * longest**2))
 
 
-def _chunks(order: np.ndarray, longest: np.ndarray) -> list[np.ndarray]:
-    """Parts of `order` of at most 1,024 rows and about ROOM attention weights; `longest` rises."""
-    filled = np.floor(np.cumsum(np.maximum(longest, 1) ** 2 / ROOM + 1 / 1024))
-    return np.split(order, np.flatnonzero(np.diff(filled)) + 1)
+def _parts(order: np.ndarray, longest: np.ndarray) -> list[np.ndarray]:
+    """`order` cut into parts of at most about ROWS rows and ATTENTION_WEIGHTS weights; `longest` (rows,) rises."""
+    share = np.maximum(longest, 1) ** 2 / ATTENTION_WEIGHTS + 1 / ROWS  # of a full part, per row
+    part = np.floor(np.cumsum(share))
+    return np.split(order, np.flatnonzero(np.diff(part)) + 1)
 
 
 def pick_device(device: str) -> torch.device:
-    """ "auto" is the GPU where there is one, else the CPU."""
+    """The device of that name; "auto" is the GPU where there is one, else the CPU."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(device)
@@ -218,8 +276,3 @@ def seed_everything(seed: int) -> np.random.Generator:
     """Seed torch and return the NumPy generator for everything else."""
     torch.manual_seed(seed)
     return np.random.default_rng(seed)
-
-
-def _groups(model: nn.Module, lr: float) -> list:
-    """Parameter groups: a model may name groups of its own with `learning_rates() -> [{"params", "lr"}]`."""
-    return model.learning_rates() if hasattr(model, "learning_rates") else list(model.parameters())

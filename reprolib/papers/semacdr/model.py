@@ -6,10 +6,12 @@ from torch import Tensor, nn
 
 from reprolib.data.split import Split
 from reprolib.graph import Graph, co_interaction, symmetric, transitions, user_item, with_loops
-from reprolib.nn.cross import at, attend, readable
-from reprolib.nn.encoder import CausalEncoder, dropout, xavier
+from reprolib.nn.cross import at_pointers, attend, readable
+from reprolib.nn.encoder import CausalEncoder, drop, xavier
 from reprolib.papers.semacdr.views import Views
 from reprolib.training.batches import Batch
+
+SEQUENCES = ("source", "target", "mix")
 
 
 class SemaCDR(nn.Module):
@@ -32,68 +34,55 @@ class SemaCDR(nn.Module):
         self,
         split: Split,
         views: Views,
-        dim: int = 64,
-        length: int = 50,
-        blocks: int = 2,
-        heads: int = 1,
-        dropout: float = 0.5,
-        item_graph: str = "co-interaction",
-        cross: bool = True,
-        fusion: str = "learned",
-        score: str = "id",
-        lr_semantic: float = 3e-4,
+        *,
+        dim: int,
+        length: int,
+        blocks: int,
+        heads: int,
+        dropout: float,
+        item_graph: str,
+        cross: bool,
+        fusion: str,
+        score: str,
+        lr_semantic: float,
     ):
         super().__init__()
-        self.length, self.dropout, self.score, self.lr_semantic = (
-            length,
-            dropout,
-            score,
-            lr_semantic,
-        )
+        self.length = length
+        self.dropout = dropout
+        self.score = score
+        self.lr_semantic = lr_semantic
         self.item = nn.Embedding(split.n_items + 1, dim, padding_idx=0)
         self.user = nn.Embedding(split.n_users, dim)
         self.encoder = nn.ModuleDict(
-            {
-                s: CausalEncoder(dim, length, blocks, heads, dropout)
-                for s in ("source", "target", "mix")
-            }
+            {s: CausalEncoder(dim, length, blocks, heads, dropout) for s in SEQUENCES}
         )
-        self.gcn = nn.ModuleDict(
-            {s: nn.Linear(len(views.use) * dim, dim) for s in ("within", "mix")}
-        )
-        self.cross = (
-            nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(3)) if cross else None
-        )
+        width = len(views.use) * dim
+        self.gcn = nn.ModuleDict({s: nn.Linear(width, dim) for s in ("within", "mix")})
+        self.cross = None
+        if cross:
+            self.cross = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(3))
         xavier(self)
         self.fusion = nn.Parameter(torch.full((3,), 1 / 3), requires_grad=fusion == "learned")
         self.views = views
-        edges = (
-            co_interaction(split)
-            if item_graph == "co-interaction"
-            else (transitions(split, "target") + transitions(split, "source"))
-        )
-        self.among_items = Graph(symmetric(with_loops(edges)))
-        met = user_item(split)
-        degree = torch.from_numpy(met.sum(0)).float().flatten() + 1  # with the item's own loop
-        self.met_by = Graph(symmetric(met).T)
+        self.item_from_items = item_graph_of(split, item_graph)
+        edges = user_item(split)
+        self.item_from_users = Graph(symmetric(edges).T)
+        degree = torch.from_numpy(edges.sum(0)).float().flatten() + 1  # with the item's own loop
         self.register_buffer("degree", degree, persistent=False)
 
     def learning_rates(self) -> list[dict]:
         """The semantic modules learn at `lr_semantic`, everything else at the trainer's rate."""
         semantic = list(self.views.parameters())
-        own = {id(p) for p in semantic}
-        rest = [p for p in self.parameters() if id(p) not in own]
-        return (
-            [{"params": semantic, "lr": self.lr_semantic}, {"params": rest}]
-            if semantic
-            else [{"params": rest}]
-        )
+        semantic_ids = {id(parameter) for parameter in semantic}
+        rest = [p for p in self.parameters() if id(p) not in semantic_ids]
+        if not semantic:
+            return [{"params": rest}]
+        return [{"params": semantic, "lr": self.lr_semantic}, {"params": rest}]
 
     def report(self) -> dict:
         """Who wrote the texts, and the fusion weights."""
-        return self.views.report | dict(
-            zip(("alpha", "beta", "gamma"), self.fusion.tolist(), strict=True)
-        )
+        alpha, beta, gamma = self.fusion.tolist()
+        return self.views.report | {"alpha": alpha, "beta": beta, "gamma": gamma}
 
     def item_table(self) -> Tensor:
         """(n_items + 1, d) vectors that are scored (equation 12)."""
@@ -101,39 +90,54 @@ class SemaCDR(nn.Module):
 
     def within(self) -> Tensor:
         """(n_items + 1, d): h^S and h^T in one table (equations 4 and 5)."""
-        gcn = self.gcn["within"]
-        return F.leaky_relu(self.among_items(self.views.project(self.item.weight, gcn)) + gcn.bias)
+        layer = self.gcn["within"]
+        projected = self.views.project(self.item.weight, layer)
+        return F.leaky_relu(self.item_from_items(projected) + layer.bias)
 
     def across(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """h^mix of the merged items and of the user after each of them, from that event and the earlier ones;
         (B, M, d) each (equation 6)."""
         nodes, place = batch.mix.unique(return_inverse=True)
-        e = self.views.project(self.item.weight, self.gcn["mix"], nodes)
-        degree, bias = self.degree[nodes, None], self.gcn["mix"].bias
-        items = F.leaky_relu(e / degree + self.met_by.rows(self.user.weight, nodes) + bias)
-        met = torch.arange(2, batch.mix.shape[1] + 2, device=e.device)[
-            :, None
-        ]  # events so far, and a loop
-        told = F.embedding(place, e / degree.sqrt()).cumsum(1)
-        users = F.leaky_relu(self.user(batch.user)[:, None] / met + told / met.sqrt() + bias)
+        layer = self.gcn["mix"]
+        projected = self.views.project(self.item.weight, layer, nodes)
+        degree = self.degree[nodes, None]
+        from_users = self.item_from_users.rows(self.user.weight, nodes)
+        items = F.leaky_relu(projected / degree + from_users + layer.bias)
+        steps = torch.arange(batch.mix.shape[1], device=place.device)
+        user_degree = (steps + 2)[:, None]  # events so far, and a loop
+        from_items = F.embedding(place, projected / degree.sqrt()).cumsum(1)
+        own = self.user(batch.user)[:, None] / user_degree
+        users = F.leaky_relu(own + from_items / user_degree.sqrt() + layer.bias)
         return F.embedding(place, items), users
 
     def states(self, batch: Batch, table: Tensor) -> Tensor:
         """(B, T, d): z^final at each target position (equations 7 to 11)."""
-        p = self.dropout if self.training else 0.0
-        within, (items, users) = self.within(), self.across(batch)
-        target = self.encoder["target"](F.embedding(batch.tgt, within), batch.tgt_age)
-        fused = target
+        within = self.within()
+        items, users = self.across(batch)
+        fused = self.encoder["target"](F.embedding(batch.tgt, within), batch.tgt_age)
         if self.cross:
-            source = self.encoder["source"](F.embedding(batch.src, within), batch.src_age)
-            q, k, v = (f(x) for f, x in zip(self.cross, (target, source, source), strict=True))
-            fused = target + dropout(
-                attend(q, k, v, readable(batch.src_ptr, batch.src.shape[1])), p
-            )
+            fused = self.attend_to_source(batch, fused, within)
         merged = self.encoder["mix"](items, batch.mix_age)
         alpha, beta, gamma = self.fusion
-        return alpha * fused + at(beta * merged + gamma * users, batch.mix_ptr)
+        return alpha * fused + at_pointers(beta * merged + gamma * users, batch.mix_ptr)
+
+    def attend_to_source(self, batch: Batch, target: Tensor, within: Tensor) -> Tensor:
+        """(B, T, d): target states plus their cross-attention over the source states that may be read."""
+        source = self.encoder["source"](F.embedding(batch.src, within), batch.src_age)
+        to_query, to_key, to_value = self.cross
+        may_read = readable(batch.src_ptr, batch.src.shape[1])
+        attended = attend(to_query(target), to_key(source), to_value(source), may_read)
+        return target + drop(attended, self.dropout if self.training else 0.0)
 
     def training_step(self, batch: Batch, table: Tensor) -> tuple[Tensor, Tensor]:
         """States (B, T, d) and λ (L¹_c + L²_c) (equation 14)."""
         return self.states(batch, table), self.views.contrast(self.item.weight)
+
+
+def item_graph_of(split: Split, kind: str) -> Graph:
+    """The normalised item graph with loops: "co-interaction" or "sequential"."""
+    if kind == "co-interaction":
+        edges = co_interaction(split)
+    else:
+        edges = transitions(split, "target") + transitions(split, "source")
+    return Graph(symmetric(with_loops(edges)))
