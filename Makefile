@@ -7,6 +7,8 @@ INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) --constraint requirements.lock
 STRIP := nbstripout --extra-keys 'metadata.papermill cell.metadata.papermill metadata.language_info.version'
 LOCK := build/lock
+# what torch brings along on some machines only; it pins them itself
+GPU_LIBRARIES := '^(cuda|nvidia)-|^triton=='
 
 .PHONY: figures test lab lint lock measure clean
 
@@ -33,7 +35,7 @@ lock:  ## raise the pins: newest versions in a fresh environment, tests, freeze
 	$(PYTHON) -m venv $(LOCK)
 	$(LOCK)/bin/python $(INSTALL) -e '.[llm,serve,cluster,dev,docs]'
 	$(LOCK)/bin/python -m pip list --format freeze --exclude-editable --exclude pip --exclude setuptools \
-	  | sed 's/+cpu$$//' | LC_ALL=C sort -f > $(LOCK)/requirements.lock
+	  | sed 's/+cpu$$//' | grep -Ev $(GPU_LIBRARIES) | LC_ALL=C sort -f > $(LOCK)/requirements.lock
 	cp requirements.lock $(LOCK)/before.lock
 	cp $(LOCK)/requirements.lock requirements.lock
 	$(LOCK)/bin/python -m pytest || { cp $(LOCK)/before.lock requirements.lock; exit 1; }
