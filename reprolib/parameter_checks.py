@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reprolib.flat_yaml import ParameterError, is_nested, read_value
+from reprolib.runs.systems import find_system
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 PLURALS = {bool: "true and false", int: "whole numbers", float: "numbers", str: "texts"}
@@ -28,28 +29,54 @@ SHARE_BELOW_ONE = Range(lambda number: 0 <= number < 1, "a share from 0 to below
 
 RANGES = {
     "BATCH_SIZE": AT_LEAST_ONE,
+    "CANDIDATES": AT_LEAST_ONE,
+    "CASES": AT_LEAST_ONE,
+    "CATALOGUES": AT_LEAST_ONE,
     "CATEGORIES": AT_LEAST_ONE,
+    "CHECK_BATCH_SIZES": AT_LEAST_ONE,
+    "CHECK_EPOCHS": AT_LEAST_ONE,
+    "COUNTS": AT_LEAST_ONE,
     "DIM": AT_LEAST_ONE,
+    "EFFORTS": AT_LEAST_ONE,
     "EPOCHS": AT_LEAST_ONE,
     "GENERATOR_EPOCHS": AT_LEAST_ONE,
     "HISTORY": AT_LEAST_ONE,
+    "ID_EPOCHS": AT_LEAST_ONE,
+    "ITEMS": AT_LEAST_ONE,
     "JOBS": AT_LEAST_ONE,
     "LENGTH": AT_LEAST_ONE,
+    "LM_REQUESTS": AT_LEAST_ONE,
+    "LM_SAMPLES": AT_LEAST_ONE,
     "NEGATIVES": AT_LEAST_ONE,
     "PATIENCE": AT_LEAST_ONE,
+    "PERSONA_ITEMS": AT_LEAST_ONE,
+    "PER_USER": AT_LEAST_ONE,
+    "RANKED": AT_LEAST_ONE,
+    "RECALL_ITEMS": AT_LEAST_ONE,
+    "REQUESTS": AT_LEAST_ONE,
+    "REVIEWS": AT_LEAST_ONE,
     "SEARCH_EPOCHS": AT_LEAST_ONE,
     "TRAIN_HISTORY": AT_LEAST_ONE,
+    "USERS": AT_LEAST_ONE,
+    "WIDTHS": AT_LEAST_ONE,
+    "CHECK_SEEDS": NOT_NEGATIVE,
     "EXAMPLES": NOT_NEGATIVE,
+    "GRAPH_UP_TO": NOT_NEGATIVE,
+    "KNOB_SEEDS": NOT_NEGATIVE,
+    "LAMBDAS": NOT_NEGATIVE,
     "PRICE": NOT_NEGATIVE,
     "SEED": NOT_NEGATIVE,
     "SEEDS": NOT_NEGATIVE,
-    "CHECK_SEEDS": NOT_NEGATIVE,
-    "KNOB_SEEDS": NOT_NEGATIVE,
     "LEARNING_RATE": POSITIVE,
+    "LEARNING_RATES": POSITIVE,
     "LR": POSITIVE,
+    "RATES": POSITIVE,
+    "SEMANTIC_RATES": POSITIVE,
     "TAU": POSITIVE,
     "GAMMA": SHARE,
+    "CHECK_DROPOUTS": SHARE_BELOW_ONE,
     "DROPOUT": SHARE_BELOW_ONE,
+    "DROPOUTS": SHARE_BELOW_ONE,
 }
 NEVER_EMPTY = ("DATASETS", "DIRECTIONS", "EPOCHS", "NEGATIVES", "SEEDS", "SYSTEMS")
 
@@ -64,7 +91,7 @@ def checked_value(name: str, value: object, default: object) -> object:
     """
     if is_nested(value):
         raise ParameterError(f"{name} is nested; a scalar or a flat list is expected")
-    value = _of_the_default_s_type(name, value, default)
+    value = _in_type_of_default(name, value, default)
     values = value if isinstance(value, list) else [value]
     if not values and name in NEVER_EMPTY:
         raise ParameterError(f"{name} is an empty list; at least one value is expected")
@@ -76,7 +103,7 @@ def checked_value(name: str, value: object, default: object) -> object:
     return value
 
 
-def _of_the_default_s_type(name: str, value: object, default: object) -> object:
+def _in_type_of_default(name: str, value: object, default: object) -> object:
     if default is None:
         if value is None or isinstance(value, str):
             return value
@@ -138,8 +165,11 @@ def _shown(value: object) -> str:
 
 def _check_range(name: str, value: object) -> None:
     allowed = RANGES.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if allowed is not None and is_number and not allowed.holds(value):
+    if allowed is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ParameterError(f"{name} holds {_shown(value)}; a number is expected")
+    if not allowed.holds(value):
         raise ParameterError(f"{name} is {value}; {allowed.expected}")
 
 
@@ -152,12 +182,25 @@ def _check_name(name: str, value: str, check: Callable[[str], None]) -> None:
 
 def check_system(name: str) -> None:
     """Raises ValueError, with the nearest name, where the registry holds no system of that name."""
-    from reprolib.runs import systems  # heavy: it imports torch
+    find_system(name)
 
-    system_names = getattr(systems, "system_names", None)
-    known = list(system_names() if system_names else systems.SYSTEMS)
-    if name not in known:
-        raise ValueError(f"{name!r} is no system{systems.nearest(name, known)}")
+
+def check_loss(name: str) -> None:
+    """Raises ValueError where the training loop has no such loss; empty means each system's own."""
+    from reprolib.training.loop import LOSSES  # heavy: it imports torch
+
+    if name and name not in LOSSES:
+        raise ValueError(f"{name!r} is no loss; use one of {', '.join(LOSSES)}, or empty text")
+
+
+def check_language_model(name: str) -> None:
+    """Raises ValueError where the text names no kind of language model; whether it answers is not tried."""
+    kind, _, rest = name.partition(":")
+    if name != "embedded" and not (kind in ("openai", "hf", "replay") and rest):
+        raise ValueError(
+            f"{kind!r} names no language model; use embedded, openai:MODEL@BASE_URL, hf:MODEL or "
+            "replay:FILE.jsonl"
+        )
 
 
 def check_dataset(name: str) -> None:
@@ -196,13 +239,17 @@ def check_world(size: str) -> None:
 
 
 NAMES: dict[str, Callable[[str], None]] = {
-    "SYSTEMS": check_system,
-    "LEAK_SYSTEMS": check_system,
     "COST_SYSTEMS": check_system,
+    "LEAK_SYSTEMS": check_system,
     "PLUGIN": check_system,
+    "SYSTEMS": check_system,
+    "CHECKS": check_dataset,
     "DATASET": check_dataset,
     "DATASETS": check_dataset,
+    "FIRST_STAGE_ONLY": check_dataset,
+    "ID_PAIRS": check_dataset,
     "PAIRS": check_dataset,
+    "PROFILED": check_dataset,
     "RATED": check_dataset,
     "STATISTICS": check_dataset,
     "DIRECTION": check_direction,
@@ -210,5 +257,8 @@ NAMES: dict[str, Callable[[str], None]] = {
     "LEAK_DIRECTIONS": check_direction,
     "METRIC": check_metric,
     "METRICS": check_metric,
+    "LOSS": check_loss,
+    "ANNOTATOR": check_language_model,
+    "LLM": check_language_model,
     "WORLD": check_world,
 }

@@ -204,6 +204,10 @@ def test_a_typed_value_that_is_no_scalar_or_list_is_one_sentence(text):
         ("DIRECTION", "food->", "x", "DIRECTION: 'food->' is no direction"),
         ("METRIC", "NGCD@10", "NDCG@10", "METRIC: 'NGCD@10' is not a metric"),
         ("WORLD", "big", "quick", "WORLD: there is no world of size 'big'"),
+        ("LOSS", "sms", "ssm", "LOSS: 'sms' is no loss; use one of bce, bpr, ssm"),
+        ("LLM", "gpt-4o", "embedded", "LLM: 'gpt-4o' names no language model"),
+        ("CHECK_DROPOUTS", ["much"], [], "CHECK_DROPOUTS holds 'much'; a number is expected"),
+        ("NEGATIVES", [100, 0], [100], "NEGATIVES is 0; at least 1"),
         ("DATA_DIR", 3, None, "DATA_DIR is 3; text or null is expected"),
     ],
 )
@@ -223,6 +227,8 @@ def test_a_value_that_cannot_be_right_is_one_sentence(name, value, default, sent
         ("REFERENCE", ["amazon"], [], ["amazon"]),
         ("DATASETS", ["world-quick", "movielens-100k"], ["x"], ["world-quick", "movielens-100k"]),
         ("SOMETHING", "no", "text", "no"),
+        ("LOSS", "", "ssm", ""),
+        ("LLM", "openai:m@http://host:8000/v1", "embedded", "openai:m@http://host:8000/v1"),
     ],
 )
 def test_a_value_that_fits_gets_the_type_of_the_default(name, value, default, checked):
