@@ -85,7 +85,7 @@ def quality(seconds: float, seeds: int) -> None:
 
     import torch
 
-    from reprolib.evaluate.metrics import summarise
+    from reprolib.evaluate.summary import summarise
     from reprolib.evaluate.table import rank_table
     from reprolib.training.batches import Batches
     from reprolib.training.loop import encode

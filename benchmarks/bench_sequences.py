@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from reprolib.data.datasets import load_split
+from reprolib.data.datasets import load_dataset
 from reprolib.runs.systems import train
 
 SYSTEMS = [
@@ -37,7 +37,7 @@ def seconds(system: str, split, epochs: int, **options) -> float:
 
 
 def toy_game() -> bool:
-    split = load_split("amazon2018-toy-game-tricdr", "toy", "game")
+    split = load_dataset("amazon2018-toy-game-tricdr", "game->toy")
     took = seconds("Tri-CDR", split, 3, batch_size=120, length=200)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"Tri-CDR on toy-game, batch 120, length 200: {took:.1f} s an epoch, peak {peak:.2f} GiB")
@@ -45,7 +45,7 @@ def toy_game() -> bool:
 
 
 def pair(dataset: str, target: str, source: str) -> bool:
-    split = load_split(dataset, target, source)
+    split = load_dataset(dataset, f"{source}->{target}")
     options = {"batch_size": 256, "loss": "ssm"}
     rounds = {name: [] for name in SYSTEMS}
     for _ in range(2):  # in turns, so that a busy moment hits all

@@ -123,7 +123,8 @@ def _cell_faults(path: Path, cell: dict) -> list[str]:
     faults = []
     if cell.get("outputs") or cell.get("execution_count"):
         faults.append(f"has outputs; run nbstripout {path.name}")
-    if len(lines) > MAX_CELL_LINES:
+    is_parameters = "parameters" in cell.get("metadata", {}).get("tags", [])
+    if len(lines) > MAX_CELL_LINES and not is_parameters:  # a list of constants is no logic
         faults.append(f"has {len(lines)} lines, more than {MAX_CELL_LINES}; move logic to reprolib")
     for package in re.findall(r"^\s*(?:from|import)\s+(\w+)", source, re.M):
         if package not in IMPORTS:

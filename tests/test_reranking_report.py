@@ -7,14 +7,16 @@ from reprolib.papers.persona4rec.reranking_tables import (
     gains_beside,
     reranking_table,
     segments,
-    sides,
+    with_generator,
 )
 
 
 def ranks(system, values, dataset="d", history=None):
     n = len(values)
     return pd.DataFrame({
-        "system": system, "dataset": dataset, "direction": "books", "seed": 0, "protocol": "full", "user": range(n),
+        "system": system.partition(" on ")[0], "variant": "", "on": system.partition(" on ")[2],
+        "dataset": dataset, "direction": "books", "seed": 0, "protocol": "leave-one-out",
+        "negatives": 0, "user": range(n),
         "rank": np.asarray(values, float), "candidates": 100, "item_count": 9,
         "item_place": np.linspace(0, 0.99, n), "history": history if history is not None else np.arange(n) % 10 + 3,
     })  # fmt: skip
@@ -34,7 +36,7 @@ def table():
 
 
 def test_a_system_that_generates_for_nobody_is_left_out(table):
-    both = sides(table)
+    both = with_generator(table)
     assert set(both["reranker"]) == {"none", "Good", "Same"}
     assert set(both["generator"]) == {"BPR-MF"}
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from reprolib.data.origin import Origin
+
 INTERACTIONS = {
     "user": pl.Categorical,
     "item": pl.Categorical,
@@ -64,6 +66,11 @@ class Corpus:
         return tuple(
             self.interactions["domain"].unique(maintain_order=True).cast(pl.String).to_list()
         )
+
+    @property
+    def origin(self) -> Origin:
+        """Its name and its number of users, for the line under a table."""
+        return Origin(((self.name, self.interactions["user"].n_unique()),))
 
     def with_interactions(self, interactions: pl.DataFrame) -> "Corpus":
         """The same corpus with other interactions; items are kept as they are."""

@@ -1,6 +1,7 @@
 """What every system gets: a split, and the texts and histories of its items and users."""
 
 import functools
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +91,17 @@ class Dataset:
                 "review": told["review"].fill_null("").to_list(),
             }
         )
+
+    @functools.cached_property
+    def text_digest(self) -> str:
+        """SHA-256 (16 digits) of every text that a system can read; "" where there are none."""
+        if self.corpus is None:
+            return ""
+        reviews = self.corpus.interactions.select("user", "item", "domain", "review")
+        total = hashlib.sha256()
+        for frame in (self.corpus.items, reviews):
+            total.update(frame.write_ndjson().encode())
+        return total.hexdigest()[:16]
 
     def _corpus(self) -> Corpus:
         if self.corpus is None:

@@ -14,6 +14,24 @@ from reprolib.data.corpus import Corpus, DataError
 from reprolib.data.prepare import first_appearance
 
 STAGES = ("train", "valid", "test")
+ARROW, JOINED = (
+    "->",
+    "+",
+)  # "food->kitchen", "books+movies->games": a direction is written in this way alone
+
+
+def parse_direction(direction: str) -> tuple[str | None, str | None]:
+    """(source, target) of "source->target"; (None, target) of one domain; (None, None) of "all".
+
+    Several sources are joined by "+": "books+movies->games". Raises DataError on anything else.
+    """
+    source, arrow, target = direction.rpartition(ARROW)
+    names = [*source.split(JOINED), target] if arrow else [target]
+    if any(not name or name != name.strip() or ARROW in name for name in names):
+        raise DataError(
+            f"{direction!r} is no direction; right would be source->target, source+source->target or one domain"
+        )
+    return source or None, None if target == "all" else target
 
 
 @dataclass(frozen=True)
@@ -22,7 +40,8 @@ class Split:
 
     users (n_users,), items (n_items,)  raw ids; user codes are 0-based, item code = position + 1, 0 is padding
     ranges                    {domain: (first, last)} item codes, both ends included; source first
-    target, source            names of the predicted domain (or "all") and of the other one (or None)
+    target, source            names of the predicted domain (or "all") and of the other one (or None); several source
+                              domains are joined by "+"
     ptr, item, time           target events as (n_users + 1,) pointers and flat arrays
     src_ptr, src_item, src_time  the same for the source events (empty without a source)
     before (n_target,)        how many of the user's source events may be read to predict this target event
@@ -65,8 +84,22 @@ class Split:
 
     @property
     def direction(self) -> str:
-        """ "source→target", or the target alone."""
-        return f"{self.source}→{self.target}" if self.source else self.target
+        """ "source->target" or the target alone, as `parse_direction` reads it."""
+        return f"{self.source}->{self.target}" if self.source else self.target
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the source domains; () without a source."""
+        return tuple(self.source.split(JOINED)) if self.source else ()
+
+    @property
+    def source_range(self) -> tuple[int, int]:
+        """First and last item code of the source domains. Raises DataError where there is no source."""
+        if not self.source:
+            raise DataError(
+                f"{self.name} has no source domain; give a direction such as food->kitchen"
+            )
+        return self.ranges[self.sources[0]][0], self.ranges[self.sources[-1]][1]
 
     @property
     def candidates(self) -> tuple[int, int]:
@@ -245,19 +278,22 @@ def slices(start: np.ndarray, end: np.ndarray, values: np.ndarray) -> tuple[np.n
 def _code(corpus: Corpus, target: str | None, source: str | None) -> dict:
     """Integer codes and per-user time order; items of the source take the first codes, each domain a closed range."""
     frame = corpus.interactions
-    for domain in filter(None, (target, source)):
+    sources = source.split(JOINED) if source else []
+    for domain in filter(None, (target, *sources)):
         if domain not in corpus.domains:
             raise DataError(
                 f"{corpus.name}: no domain {domain!r}; it has {', '.join(corpus.domains)}"
             )
-    if target == source and target:
-        raise DataError(f"{corpus.name}: source and target are both {target!r}; choose two domains")
+    if target in sources or len(set(sources)) < len(sources):
+        raise DataError(
+            f"{corpus.name}: source {source} and target {target} name a domain twice; choose different domains"
+        )
     if frame["timestamp"].null_count():
         raise DataError(
             f"{corpus.name}: {frame['timestamp'].null_count():,} events have no timestamp; "
             "run prepare(corpus, drop_undated) first"
         )
-    domains = [d for d in (source, target) if d] or list(corpus.domains)
+    domains = [d for d in (*sources, target) if d] or list(corpus.domains)
     if len(domains) < len(corpus.domains):
         frame = frame.filter(pl.col("domain").cast(pl.String).is_in(domains))
     user, users = first_appearance(frame["user"])

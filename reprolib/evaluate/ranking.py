@@ -122,7 +122,6 @@ def sample_negatives(
     return torch.from_numpy(drawn)
 
 
-@torch.no_grad()
 def top_items(
     queries: Tensor,
     items: Tensor,
@@ -132,17 +131,39 @@ def top_items(
     first: int = 1,
     last: int | None = None,
 ) -> Tensor:
-    """The k best unseen items per user, (users, k) codes, best first; for candidates and coverage, not for metrics."""
+    """The k best unseen items per user, (users, k) codes, best first; for candidates and coverage, not for metrics.
+
+    Arguments as for `full_rank`.
+    """
     last = len(items) - 1 if last is None else last
+    columns = items[: last + 1].T
+    return top_by_scores(
+        lambda a, b: queries[a:b] @ columns, len(queries), seen_ptr, seen, k, first, last
+    )
+
+
+@torch.no_grad()
+def top_by_scores(
+    scores: Callable[[int, int], Tensor],
+    n_users: int,
+    seen_ptr: Tensor,
+    seen: Tensor,
+    k: int,
+    first: int,
+    last: int,
+    block: int = 256,
+) -> Tensor:
+    """As `top_items`, for models that are not dot products: `scores(a, b)` gives rows a..b, (b - a, > last)."""
     best = []
-    for a in range(0, len(queries), 256):
-        score = queries[a : a + 256] @ items[: last + 1].T
+    for a in range(0, n_users, block):
+        b = min(a + block, n_users)
+        score = scores(a, b)[:, : last + 1].clone()
         _check(score, "scores")
-        b = a + len(score)
         lengths = seen_ptr[a + 1 : b + 1] - seen_ptr[a:b]
-        rows = torch.repeat_interleave(torch.arange(b - a, device=score.device), lengths)
-        codes = seen[seen_ptr[a] : seen_ptr[b]]
-        score[rows[codes <= last], codes[codes <= last]] = -torch.inf
+        rows = torch.repeat_interleave(torch.arange(b - a), lengths).to(score.device)
+        codes = seen[seen_ptr[a] : seen_ptr[b]].to(score.device)
+        inside = codes <= last
+        score[rows[inside], codes[inside]] = -torch.inf
         score[:, :first] = -torch.inf
         best.append(score.topk(min(k, last - first + 1), sorted=True).indices)
     return torch.cat(best)

@@ -3,15 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from reprolib.evaluate.metrics import per_user
+from reprolib.evaluate.rank_table import labels
+from reprolib.evaluate.summary import per_user
 
 UNIT = ["dataset", "direction", "protocol", "user"]
 BOOTSTRAPS = 2000
 
 
 def user_values(table: pd.DataFrame, metric: str, sampled: int | None = None) -> pd.DataFrame:
-    """One row per (dataset, direction, protocol, user), one column per system: the metric, averaged over seeds."""
-    values = table[["system", *UNIT]].assign(value=per_user(table, metric, sampled))
+    """One row per (dataset, direction, protocol, user), one column per label: the metric, averaged over seeds."""
+    values = table[UNIT].assign(system=labels(table), value=per_user(table, metric, sampled))
     return values.pivot_table(
         index=UNIT, columns="system", values="value", aggfunc="mean", observed=True
     )
@@ -211,16 +212,20 @@ def order_agreement(
 def leak_gain(closed: pd.DataFrame, opened: pd.DataFrame, metric: str) -> pd.DataFrame:
     """What a leak adds: per system and direction the metric with honest and open clock, their difference with interval.
 
-    The systems of `opened` are called "NAME, leak open". Columns system, direction, honest, leak open, difference,
-    "difference ±", gain % (relative), d_z, p (Holm over the rows), users.
+    closed, opened  RankTables of the same systems under the two protocols
+    Columns system, direction, honest, leak open, difference, "difference ±", gain % (relative), d_z, p (Holm over the
+    rows), users.
     """
     rows = []
-    for (system, direction), part in closed.groupby(
+    honest, leaking = "honest", "leak open"
+    both = pd.concat([closed.assign(clock=honest), opened.assign(clock=leaking)])
+    for (system, direction), part in both.groupby(
         ["system", "direction"], sort=False, observed=True
     ):
-        name = f"{system}, leak open"
-        other = opened[(opened["system"] == name) & (opened["direction"] == direction)]
-        result = compare(user_values(pd.concat([part, other]), metric), name, system)
+        values = part.assign(value=per_user(part, metric)).pivot_table(
+            index="user", columns="clock", values="value", aggfunc="mean", observed=True
+        )
+        result = compare(values, leaking, honest)
         rows.append(
             {
                 "system": system,

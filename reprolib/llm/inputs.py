@@ -3,6 +3,7 @@
 import polars as pl
 
 from reprolib.data.corpus import Corpus
+from reprolib.data.dataset import Dataset
 from reprolib.llm.items import Event, Item
 
 
@@ -18,6 +19,19 @@ def items_of(corpus: Corpus, domain: str | None = None) -> dict[str, Item]:
                           categories=tuple(row["categories"] or ()), description=row["description"] or "")
         for row in frame.cast({"item": pl.String}).iter_rows(named=True)
     }  # fmt: skip
+
+
+def items_by_code(dataset: Dataset) -> dict[int, Item]:
+    """Every item of a data set by its code; an item without a title is called by its id."""
+    names = dataset.split.items
+    items = {}
+    for row in dataset.item_texts.itertuples():
+        title = row.title or str(names[row.Index - 1])
+        categories = tuple(row.categories)
+        items[row.Index] = Item(
+            title=title, creator=row.creator, categories=categories, description=row.description
+        )
+    return items
 
 
 def events_of(

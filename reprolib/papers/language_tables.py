@@ -10,10 +10,10 @@ from reprolib.data.world import read_world
 from reprolib.llm.complete import estimate
 from reprolib.llm.inputs import events_of, items_of
 from reprolib.llm.task_names import all_tasks, task_named
+from reprolib.llm.trait_bank import BANK
 from reprolib.papers import agreement_world
 from reprolib.papers.persona4rec import agreement
 from reprolib.papers.sphere.tasks import Trait
-from reprolib.papers.sphere.trait_bank import BANK
 
 PAPER_NAMES = {paper.key: paper.name for paper in PAPERS} | {"rerank": "LLM rerankers"}
 

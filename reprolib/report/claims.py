@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reprolib import catalogue
 from reprolib.evaluate.metrics import parse
-from reprolib.project import root_folder
+from reprolib.folders import root_folder
 from reprolib.runs.systems import nearest
 
 PAPERS = tuple(paper.name for paper in catalogue.PAPERS)
@@ -268,9 +268,3 @@ def _claim(file: str, place: int, entry) -> Claim:
         raise ValueError(
             f"{file}, {name}: {key}: {first['msg'].removeprefix('Value error, ')}"
         ) from None
-
-
-def is_variant(name: str) -> bool:
-    """Is this a setting or an ablation of a paper's system? Those belong to its claims, not into a leaderboard."""
-    own = any(name.startswith(f"{paper} ") for paper in PAPERS)
-    return "=" in name or (own and " on " not in name and " + " not in name)

@@ -2,8 +2,11 @@
 
 import pandas as pd
 
-from reprolib.evaluate.metrics import per_user
-from reprolib.project import root_folder
+from reprolib.data.split import ARROW
+from reprolib.evaluate.rank_table import labels
+from reprolib.evaluate.summary import per_user, summarise
+from reprolib.folders import root_folder
+from reprolib.runs.grid import Grid
 
 
 def published(name: str) -> pd.DataFrame:
@@ -74,46 +77,51 @@ def ranks_beside(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def paper_beside(
-    full: pd.DataFrame, sampled: pd.DataFrame, paper: str, table: str, metrics: list[str]
+    grid: Grid, paper: str, table: str, metric: str = "NDCG@10", sampled: int = 100
 ) -> pd.DataFrame:
-    """One row per (direction, system): our full ranking, our expected sampled metrics, and the published ones.
+    """One metric of our runs and of a published table: full ranking, expected among sampled negatives, published.
 
-    full, sampled  `summarise` of the same ranks, with and without sampled negatives
-    paper, table   which rows of params/published/<paper>.csv; a system the paper does not have gets empty cells
+    grid     our runs; one that failed is a row with dashes
+    paper    key of the paper; table: "Table 1", as in params/published/<paper>.csv
+    sampled  number of sampled negatives
+
+    Returns one row per (direction, system), sorted by direction, with columns system, variant, on, direction,
+    "METRIC full", "METRIC full ±", "METRIC among N", "METRIC among N ±", "METRIC published", users and seeds; a system
+    that the paper does not have gets an empty cell.
     """
     theirs = published(paper)
-    theirs = theirs[theirs["table"] == table]
-    theirs = theirs.pivot_table(index=["direction", "system"], columns="metric", values="value")
-    rows = []
-    for one, two in zip(full.to_dict("records"), sampled.to_dict("records"), strict=True):
-        key = ("->".join(_plain(d) for d in one["direction"].split("→")), one["system"])
-        told = theirs.loc[key] if key in theirs.index else {}
-        row = {"direction": one["direction"], "system": one["system"]}
-        for name, values in (("full", one), ("sampled", two)):
-            row |= {f"{m} {name}{end}": values[f"{m}{end}"] for m in metrics for end in ("", " ±")}
-        rows.append(
-            row
-            | {f"{m} published": told.get(m) for m in metrics}
-            | {k: one[k] for k in ("users", "seeds")}
-        )
+    theirs = theirs[(theirs["table"] == table) & (theirs["metric"] == metric)]
+    values = theirs.groupby(["direction", "system"])["value"].mean()
+    full = summarise(grid.ranks, [metric], holes=grid.holes)
+    expected = summarise(grid.ranks, [metric], sampled=sampled, holes=grid.holes)
+    names = labels(full)
+    full[f"{metric} full"] = full[metric]
+    full[f"{metric} full ±"] = full[f"{metric} ±"]
+    full[f"{metric} among {sampled}"] = expected[metric]
+    full[f"{metric} among {sampled} ±"] = expected[f"{metric} ±"]
+    keys = zip(full["direction"].map(_plain_direction), names, strict=True)
+    full[f"{metric} published"] = [values.get(key) for key in keys]
+    counts = full[["users", "seeds"]]
+    full = full.drop(columns=["dataset", metric, f"{metric} ±", "users", "seeds"]).join(counts)
     place = {direction: i for i, direction in enumerate(full["direction"].unique())}
-    return pd.DataFrame(rows).sort_values(
-        "direction", key=lambda d: d.map(place), kind="stable", ignore_index=True
+    return full.sort_values(
+        "direction", key=lambda column: column.map(place), kind="stable", ignore_index=True
     )
 
 
 def benchmark_beside(ours: pd.DataFrame, name: str) -> pd.DataFrame:
     """Our rows of `summarise` and, per direction, the published ones of params/published/<name>.csv below them."""
-    theirs = (
-        published(name)
-        .pivot_table(index=["direction", "system"], columns="metric", values="value")
-        .reset_index()
+    theirs = published(name).pivot_table(
+        index=["direction", "system"], columns="metric", values="value"
     )
-    theirs["direction"] = theirs["direction"].str.replace("->", "→")
-    both = pd.concat([ours.drop(columns="dataset"), theirs])
-    return both.sort_values("direction", kind="stable")[
-        ["direction", *(c for c in both if c != "direction")]
-    ]
+    both = pd.concat([ours.drop(columns="dataset"), theirs.reset_index()])
+    columns = ["direction", *(column for column in both if column != "direction")]
+    return both.sort_values("direction", kind="stable")[columns]
+
+
+def _plain_direction(direction: str) -> str:
+    """A direction in the words of the published tables: without years and plurals, in lower case."""
+    return ARROW.join(_plain(domain) for domain in direction.split(ARROW))
 
 
 def _plain(domain: str) -> str:

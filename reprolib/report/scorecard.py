@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from reprolib.evaluate.metrics import summarise
+from reprolib.evaluate.rank_table import labels
 from reprolib.evaluate.significance import compare, holm, order_agreement, user_values
-from reprolib.report.claims import PAPERS, is_variant
+from reprolib.evaluate.summary import summarise
+from reprolib.report.claims import PAPERS
 from reprolib.report.figures import panels, style_of
 from reprolib.report.published import published
 from reprolib.report.verdicts import NOT, OPEN, REPRODUCED, UNTESTABLE, plain
+from reprolib.runs.systems import system_names
 
 METRICS = ("NDCG@10", "HR@10", "MRR")
 COLOURS = {REPRODUCED: "#009E73", NOT: "#D55E00", OPEN: "#7F7F7F"}
@@ -77,9 +79,7 @@ def leaderboard(ranks: pd.DataFrame, dataset: str, direction: str) -> pd.DataFra
     A dagger marks a paper's system that beats the best baseline (paired t-test, Holm over the papers' systems).
     """
     part = _on(ranks, dataset, direction)
-    part = part[
-        part["system"].isin([name for name in part["system"].unique() if not is_variant(name)])
-    ]
+    part = part[part["variant"] == ""]
     columns = [
         "system",
         *(c for m in METRICS for c in (m, f"{m} ±")),
@@ -90,11 +90,12 @@ def leaderboard(ranks: pd.DataFrame, dataset: str, direction: str) -> pd.DataFra
     if part.empty:
         return pd.DataFrame(columns=columns)
     table = summarise(part, list(METRICS)).sort_values("NDCG@10", ascending=False)
+    table["system"] = labels(table)
     own = [name for name in table["system"] if name.startswith(PAPERS)]
     baselines = [name for name in table["system"] if name not in own]
     better = set()
     if own and baselines:
-        values = user_values(part[part["system"].isin([*own, baselines[0]])], "NDCG@10")
+        values = user_values(part[labels(part).isin([*own, baselines[0]])], "NDCG@10")
         tests = [compare(values, name, baselines[0], bootstraps=0) for name in own]
         better = {
             name
@@ -110,9 +111,10 @@ def cost_table(cost: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame
     """Training seconds, parameters, language-model calls (0 where none is used) and coverage, mean over seeds."""
     columns = ["system", "training s", "parameters", "LLM calls", "coverage@10", "runs"]
     part = _on(cost, dataset, direction)
-    part = part[[not is_variant(name) for name in part["system"]]]
+    part = part[part["variant"] == ""]
     if part.empty:
         return pd.DataFrame(columns=columns)
+    part = part.assign(system=part["label"])
     calls = part["llm_calls"] if "llm_calls" in part else pd.Series(np.nan, part.index)
     part = part.assign(calls=calls.where(part["llm"], 0.0))
     table = (
@@ -180,7 +182,8 @@ def beside(ranks: pd.DataFrame, metrics: tuple[str, ...] = ("NDCG@10", "HR@10"))
 
 def _beside(rows: pd.DataFrame, ours: pd.DataFrame, metric: str, protocol: str) -> pd.DataFrame:
     sampled = None if protocol == "full" else int(protocol.split("-")[1])
-    measured = summarise(ours, [metric], sampled=sampled)[["system", metric, f"{metric} ±"]]
+    measured = summarise(ours, [metric], sampled=sampled)
+    measured = measured.assign(system=labels(measured))[["system", metric, f"{metric} ±"]]
     both = rows[["system", "value", "spread"]].merge(measured.astype({"system": str}), on="system")
     both = both.set_axis(["system", "published", "published ±", "measured", "measured ±"], axis=1)
     tau, _, n = order_agreement(
@@ -276,13 +279,14 @@ def summary(verdicts: pd.DataFrame, left_out: list[str]) -> str:
         lines.append(
             "Verdicts on the miniature world are about synthetic users, not about the papers' data."
         )
+    known = tuple(f"{name} " for name in system_names())  # variants of a system that exists
     waiting = pd.Series(
         [
             s
             for why in verdicts["why"].dropna()
             if "not run: " in why
             for s in why.split("not run: ")[1].split(", ")
-            if not is_variant(s)
+            if not s.startswith(known)
         ],
         dtype=object,
     )
@@ -305,7 +309,10 @@ def _on(frame: pd.DataFrame, dataset: str, direction: str) -> pd.DataFrame:
     part = frame[frame["dataset"] == dataset]
     same = [d for d in part["direction"].unique() if plain(d) == plain(direction)]
     return part[part["direction"].isin(same)].astype(
-        {c: str for c in ("system", "direction", "dataset")}
+        dict.fromkeys(
+            [c for c in ("system", "variant", "on", "label", "direction", "dataset") if c in part],
+            str,
+        )
     )
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from reprolib.evaluate.metrics import check_ranks, subgroups, value
+from reprolib.evaluate.metrics import value
+from reprolib.evaluate.rank_table import check_ranks, labels
 from reprolib.evaluate.significance import compare, gain_difference, holm
+from reprolib.evaluate.summary import subgroups
 from reprolib.report.claims import (
     Beats,
     Below,
@@ -67,10 +69,11 @@ class Evidence:
 
     def __post_init__(self):
         if len(self.ranks):
+            self.ranks = check_ranks(self.ranks).assign(system=labels(self.ranks))
             keys = ["dataset", "direction"]
             self.cells = {
                 key: part.pivot(index="user", columns=["system", "seed"], values="rank")
-                for key, part in check_ranks(self.ranks).groupby(keys, observed=True)
+                for key, part in self.ranks.groupby(keys, observed=True)
             }
         self.ran = set(self.ranks["system"].unique())
 
@@ -303,7 +306,7 @@ def _effect(claim: Claim, test: dict, tests: list[dict], evidence: Evidence) -> 
     done = {plain(c[1]) for c in cells}
     rows = evidence.cost
     used = (
-        rows[rows["system"].isin([a, b]) & (rows["dataset"] == test["cell"][0])]
+        rows[rows["label"].isin([a, b]) & (rows["dataset"] == test["cell"][0])]
         if len(rows)
         else rows
     )
@@ -337,17 +340,17 @@ def _below(claim: Below, cost: pd.DataFrame) -> dict:
     if claim.measure not in cost or not len(cost):
         return {"verdict": UNTESTABLE, "why": f"no stored run recorded {claim.measure}"}
     known = cost.dropna(subset=[claim.measure])
-    missing = [s for s in claim.systems() if s not in set(known["system"])]
+    missing = [s for s in claim.systems() if s not in set(known["label"])]
     if missing:
         return {"verdict": UNTESTABLE, "why": f"no run with {claim.measure}: {', '.join(missing)}"}
-    own = known[known["system"] == claim.system]
-    of = known.groupby("system", observed=True)[claim.measure]
+    own = known[known["label"] == claim.system]
+    of = known.groupby("label", observed=True)[claim.measure]
     limit = claim.limit if claim.limit is not None else claim.factor * of.mean()[claim.than].min()
     mean, half = own[claim.measure].mean(), _half(own[claim.measure])
     verdict = REPRODUCED if mean + half <= limit else NOT if mean - half > limit else OPEN
-    small = known["annotator"].str.contains(STAND_IN) & known["system"].isin(claim.than)
+    small = known["annotator"].str.contains(STAND_IN) & known["label"].isin(claim.than)
     if verdict == NOT and small.any():
-        names = ", ".join(dict.fromkeys(known.loc[small, "system"]))
+        names = ", ".join(dict.fromkeys(known.loc[small, "label"]))
         return {
             "verdict": UNTESTABLE,
             "why": f"a small stand-in costs less than the model of the paper: {names}",

@@ -6,16 +6,22 @@ the latest points themselves.
 """
 
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from reprolib.data.corpus import DataError
-from reprolib.llm import complete_many, task_named
+from reprolib.data.dataset import Dataset
+from reprolib.llm import complete_many, open_llm
 from reprolib.llm.embedded import words
 from reprolib.rerankers.causal_lm import SMALL, CausalLM, choice_scores, generate, open_lm, train_lm
-from reprolib.rerankers.histories import Material, name
+from reprolib.rerankers.first_stage import Lists, kept
+from reprolib.rerankers.histories import Material, material_of, name
+from reprolib.rerankers.reranker import Reranker, of_language_model, rerank_lists
+from reprolib.rerankers.tasks import PREFERENCES, REASONING
+from reprolib.training.fitted import Fitted
 
 REVIEWS, POINTS = (
     10,
@@ -100,7 +106,7 @@ def extract(
         for review, rating in events.iloc[rows][["review", "rating"]].itertuples(index=False)
     ]
     answers = complete_many(
-        task_named("rerank/preferences"),
+        PREFERENCES,
         given,
         llm,
         cache=cache,
@@ -130,7 +136,7 @@ def reasonings(
 ) -> list[str]:
     """The annotator's reasoning for each `Preferences.pair`, "" where it gave none: EXP3RT's explanation."""
     answers = complete_many(
-        task_named("rerank/reasoning"),
+        REASONING,
         pairs,
         llm,
         cache=cache,
@@ -198,3 +204,56 @@ def expected_ratings(
     ready = [f"{start} {reason} Rating:" for start, reason in zip(prompts, reasons, strict=True)]
     share = np.exp(choice_scores(model, ready, RATINGS, progress=progress))
     return (share @ np.arange(1, 6, dtype=np.float32)).reshape(candidates.shape)
+
+
+def exp3rt(
+    dataset: Dataset,
+    seed: int,
+    progress: bool,
+    *,
+    generator: str = "BPR-MF",
+    generator_epochs: int = 200,
+    candidates: int = 20,
+    annotator: str = "embedded",
+    lm: str = SMALL,
+    lm_samples: int = 1024,
+    lm_epochs: int = 5,
+) -> Fitted:
+    """A causal LM tuned to reason and rate; the annotator is its teacher.
+
+    annotator  a name for `open_llm`
+    lm         "small" (built and trained here) or a Hugging Face name, tuned by LoRA; see `open_lm`
+    """
+    llm = open_llm(annotator)
+    training = {"lm": lm, "most": lm_samples, "epochs": lm_epochs}
+
+    def fit():
+        started, material = time.perf_counter(), material_of(dataset)
+        users, items = material.events["user"], material.events["item"]
+        preferences = extract(material, users, items, llm, progress=progress)
+        tuned = fit_exp3rt(preferences, llm, seed=seed, progress=progress, **training)
+        ratings: dict[tuple[int, int], float] = {}
+        return preferences, *tuned, time.perf_counter() - started, ratings
+
+    def make(test_lists: Lists) -> Reranker:
+        key = ("EXP3RT", dataset.split.digest, llm.label, seed, repr(training))
+        preferences, model, losses, seconds, ratings = kept(key, fit)
+
+        def score(users: np.ndarray, lists: np.ndarray) -> np.ndarray:
+            return expected_ratings(model, preferences, users, lists, progress)
+
+        def score_new_pairs(users: np.ndarray, lists: np.ndarray) -> np.ndarray:
+            """The lists of two generators overlap; the student reasons about a pair once."""
+            pairs = list(
+                zip(users.repeat(lists.shape[1]).tolist(), lists.ravel().tolist(), strict=True)
+            )
+            new = np.array(sorted(set(pairs) - ratings.keys()), np.int64).reshape(-1, 2)
+            scores = score(new[:, 0], new[:, 1:])[:, 0]
+            ratings.update(zip(map(tuple, new.tolist()), scores.tolist(), strict=True))
+            return np.array([ratings[pair] for pair in pairs], np.float32).reshape(lists.shape)
+
+        report = {"annotator": f"{llm.label}, {model.label}", "llm_calls": preferences.calls}
+        made = of_language_model(model, losses, seconds, score, test_lists, report)
+        return replace(made, score=score_new_pairs)
+
+    return rerank_lists(make, dataset, seed, generator, generator_epochs, candidates)

@@ -4,43 +4,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from reprolib.baselines.generators import GENERATORS
+from reprolib.baselines.bpr_mf import bpr_mf
+from reprolib.baselines.lightgcn import lightgcn
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import Split
-from reprolib.evaluate.ranking import top_items
+from reprolib.training.fitted import Fitted
+from reprolib.training.ranks import top_lists
 
+GENERATORS = {"BPR-MF": bpr_mf, "LightGCN": lightgcn}  # those of PERSONA4REC's Table 4
 _KEPT: dict[tuple, object] = {}
 
 
-def candidates(split: Split, stage: str, queries: Tensor, items: Tensor, k: int = 20) -> np.ndarray:
-    """(events, k) item codes, best first: unseen items of the target domain, never padding.
+def first_stage(
+    generator: str, dataset: Dataset, seed: int, epochs: int, progress: bool = False
+) -> Fitted:
+    """The trained generator; its rerankers follow each other, so it is kept for them.
 
-    queries (events, d) in the order of `split.held_out(stage)`, items (n_items + 1, d). Raises ValueError where a user
-    has fewer than k unseen items.
+    Raises ValueError on an unknown generator.
     """
-    _, ptr, seen = split.seen(stage)
-    first, last = split.candidates
-    most = int(np.diff(ptr).max(initial=0))
-    if last - first + 1 - most < k:
-        raise ValueError(
-            f"candidates: a user of {split.name} has met {most} of {last - first + 1} items, so that "
-            f"fewer than {k} are left; use fewer candidates"
-        )
-    return top_items(
-        queries, items, torch.from_numpy(ptr), torch.from_numpy(seen), k, first, last
-    ).numpy()
-
-
-def first_stage(generator: str, split: Split, seed: int, epochs: int, progress: bool = False):
-    """The trained generator; its rerankers follow each other, so it is kept for them."""
     if generator not in GENERATORS:
         raise ValueError(f"generator {generator!r} is unknown; use one of {', '.join(GENERATORS)}")
-    return kept(
-        (generator, split.digest, seed, epochs),
-        lambda: GENERATORS[generator](split, seed, progress, epochs=epochs),
-    )
+    key = (generator, dataset.split.digest, seed, epochs)
+    return kept(key, lambda: GENERATORS[generator](dataset, seed, progress, epochs=epochs))
 
 
 def kept(key: tuple, make: Callable):
@@ -75,8 +61,19 @@ class Lists:
         return scores
 
 
-def lists(split: Split, stage: str, trained, k: int = 20) -> Lists:
-    """The candidate lists of a trained generator for the held-out events of a stage."""
+def lists(split: Split, stage: str, generator: Fitted, k: int = 20) -> Lists:
+    """The generator's k best unseen items for each held-out event of a stage.
+
+    Raises ValueError where a user has fewer than k unseen items.
+    """
     users, where = split.held_out(stage)
-    found = candidates(split, stage, *trained.vectors(stage), k)
-    return Lists(found, users, np.flatnonzero((found == split.item[where][:, None]).any(1)))
+    first, last = split.candidates
+    most = int(np.diff(split.seen(stage)[1]).max(initial=0))
+    if last - first + 1 - most < k:
+        raise ValueError(
+            f"candidates: a user of {split.name} has met {most} of {last - first + 1} items, so that "
+            f"fewer than {k} are left; use fewer candidates"
+        )
+    best = top_lists(generator, split, stage, k).numpy()
+    holds_target = (best == split.item[where][:, None]).any(1)
+    return Lists(best, users, np.flatnonzero(holds_target))

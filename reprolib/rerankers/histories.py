@@ -7,6 +7,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from reprolib.data.dataset import Dataset
+from reprolib.llm.inputs import items_by_code
 from reprolib.llm.items import Event, Item
 from reprolib.llm.task import clip
 
@@ -41,6 +43,13 @@ class Material:
         return [
             tuple(self.told[row] for row in self.rows.get(int(user), ())[-most:]) for user in users
         ]
+
+
+def material_of(dataset: Dataset) -> Material:
+    """Training events with reviews, and the items that may be recommended, by code."""
+    first, last = dataset.split.candidates
+    items = {code: item for code, item in items_by_code(dataset).items() if first <= code <= last}
+    return Material(dataset.training_events, items)
 
 
 def short(item: Item, limit: int = 100) -> str:

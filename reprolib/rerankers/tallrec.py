@@ -1,11 +1,18 @@
 """TALLRec: a causal LM tuned to answer whether a user likes one item (Bao et al., RecSys 2023)."""
 
+import time
+
 import numpy as np
 
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import Split
 from reprolib.llm.items import Event, Item
 from reprolib.rerankers.causal_lm import SMALL, CausalLM, choice_scores, open_lm, train_lm
-from reprolib.rerankers.histories import Material, name
+from reprolib.rerankers.first_stage import Lists, kept
+from reprolib.rerankers.histories import Material, material_of, name
+from reprolib.rerankers.reranker import Reranker, of_language_model, rerank_lists
+from reprolib.training.batches import Negatives
+from reprolib.training.fitted import Fitted
 
 HISTORY, ANSWERS = 10, ("Yes", "No")
 
@@ -28,8 +35,6 @@ def samples(material: Material, split: Split, most: int, seed: int) -> tuple[lis
     The answer is the rating's: Yes from 4 on. Where ratings give no No (unrated data), every second target is an item
     that the user has not met, with No.
     """
-    from reprolib.training.batches import Negatives
-
     rng = np.random.default_rng(seed)
     events = material.events
     later = np.flatnonzero(events.groupby("user", sort=False).cumcount().to_numpy() > 0)
@@ -89,3 +94,39 @@ def pointwise(
     ]
     scores = choice_scores(model, prompts, ANSWERS, progress=progress)
     return (scores[:, 0] - scores[:, 1]).reshape(candidates.shape)
+
+
+def tallrec(
+    dataset: Dataset,
+    seed: int,
+    progress: bool,
+    *,
+    generator: str = "BPR-MF",
+    generator_epochs: int = 200,
+    candidates: int = 20,
+    lm: str = SMALL,
+    lm_samples: int = 2048,
+    lm_epochs: int = 5,
+) -> Fitted:
+    """A causal LM tuned to say whether a user likes an item.
+
+    lm  "small" (built and trained here) or a Hugging Face name, tuned by LoRA; see `open_lm`
+    """
+    training = {"lm": lm, "most": lm_samples, "epochs": lm_epochs}
+
+    def fit():
+        started, material = time.perf_counter(), material_of(dataset)
+        tuned = fit_tallrec(material, dataset.split, seed=seed, progress=progress, **training)
+        return material, *tuned, time.perf_counter() - started
+
+    def make(test_lists: Lists) -> Reranker:
+        key = ("TALLRec", dataset.split.digest, seed, repr(training))
+        material, model, losses, seconds = kept(key, fit)
+
+        def score(users: np.ndarray, lists: np.ndarray) -> np.ndarray:
+            return pointwise(model, material, users, lists, progress)
+
+        report = {"annotator": model.label}
+        return of_language_model(model, losses, seconds, score, test_lists, report)
+
+    return rerank_lists(make, dataset, seed, generator, generator_epochs, candidates)

@@ -2,8 +2,13 @@
 
 import numpy as np
 
-from reprolib.llm import complete_many, task_named
-from reprolib.rerankers.histories import Material
+from reprolib.data.dataset import Dataset
+from reprolib.llm import complete_many, open_llm
+from reprolib.rerankers.first_stage import Lists
+from reprolib.rerankers.histories import Material, material_of
+from reprolib.rerankers.reranker import Reranker, rerank_lists
+from reprolib.rerankers.tasks import LISTWISE
+from reprolib.training.fitted import Fitted
 
 HISTORY = 20  # latest events that the prompt shows
 
@@ -33,7 +38,7 @@ def listwise(
         )
     ]
     answers = complete_many(
-        task_named("rerank/listwise"),
+        LISTWISE,
         given,
         llm,
         cache=cache,
@@ -45,3 +50,38 @@ def listwise(
         if answer:
             scores[row, shown[row][np.asarray(answer.order) - 1]] = -np.arange(candidates.shape[1])
     return scores, sum(not answer for answer in answers)
+
+
+def zs_llm(
+    dataset: Dataset,
+    seed: int,
+    progress: bool,
+    *,
+    generator: str = "BPR-MF",
+    generator_epochs: int = 200,
+    candidates: int = 20,
+    annotator: str = "embedded",
+    shuffle: bool = False,
+) -> Fitted:
+    """A language model orders each list without training.
+
+    annotator  a name for `open_llm`
+    shuffle    the model sees the lists in random order
+    No latency is reported: it would be that of calls, which the cache answers.
+    """
+
+    def make(test_lists: Lists) -> Reranker:
+        material, llm = material_of(dataset), open_llm(annotator)
+        report = {"annotator": llm.label}
+
+        def score(users: np.ndarray, lists: np.ndarray) -> np.ndarray:
+            order_seed = seed if shuffle else None
+            scores, failed = listwise(
+                material, users, lists, llm, shuffle=order_seed, progress=progress
+            )
+            report.update(llm_calls=len(users), llm_failed=failed)
+            return scores
+
+        return Reranker(score, report=report)
+
+    return rerank_lists(make, dataset, seed, generator, generator_epochs, candidates)

@@ -12,30 +12,30 @@ import click
     help="Folder of stored runs; default <cache>/results.",
 )
 @click.pass_context
-def results(context, store):
+def results(context: click.Context, store: str | None) -> None:
     """List, show and prune stored runs."""
-    from reprolib.runs.grid import default_store
+    from reprolib.runs.store import default_store
 
     context.obj = Path(store) if store else default_store()
 
 
 @results.command("list")
 @click.pass_obj
-def list_runs(store):
+def list_runs(store: Path) -> None:
     """One line per stored run."""
-    from reprolib.runs.grid import read_info
+    from reprolib.evaluate.rank_table import label
 
     count = 0
     for path in sorted(store.glob("*.parquet")):
-        info = read_info(path)
+        info, reason = _open(path)
         if info is None:
-            click.echo(f"{path.stem}  unreadable or of another version; prune removes it")
+            click.echo(f"{path.stem}  {reason}; prune removes it")
             continue
         run = info["run"]
-        direction = f"{run['source'] + '→' if run['source'] else ''}{run['target']}"
+        name = label(run["system"], run["variant"], run["on"])
+        where = f"{run['dataset']} {run['direction']} seed {run['seed']}"
         click.echo(
-            f"{path.stem}  {run['label'] or run['system']:<14} {run['dataset']} {direction} seed {run['seed']}  "
-            f"{info['users']:,} users, {info['seconds']:.1f} s"
+            f"{path.stem}  {name:<14} {where}  {info['users']:,} users, {info['seconds']:.1f} s"
         )
         count += 1
     click.echo(f"{count} runs in {store}")
@@ -44,29 +44,26 @@ def list_runs(store):
 @results.command()
 @click.argument("digest")
 @click.pass_obj
-def show(store, digest):
+def show(store: Path, digest: str) -> None:
     """The record, training history and metrics of one run (a unique beginning of its digest is enough)."""
     import json
 
-    import pandas as pd
-
-    from reprolib.evaluate.metrics import summarise
-    from reprolib.runs.grid import read_info
+    from reprolib.evaluate.rank_table import FACTORS
+    from reprolib.evaluate.summary import summarise
+    from reprolib.runs.store import read_cell
 
     found = sorted(store.glob(f"{digest}*.parquet"))
     if len(found) != 1:
         raise click.ClickException(
             f"{digest!r} fits {len(found)} stored runs; see reprolib results list"
         )
-    info = read_info(found[0])
+    info, reason = _open(found[0])
     if info is None:
-        raise click.ClickException(
-            f"{found[0].name} is unreadable or of another version; run its grid again"
-        )
+        raise click.ClickException(f"{found[0].name} is {reason}; run its grid again")
     click.echo(json.dumps(info, indent=1))
-    click.echo(
-        summarise(pd.read_parquet(found[0]), ["HR@10", "NDCG@10", "MRR"]).to_string(index=False)
-    )
+    factors = {name: info["run"][name] for name in FACTORS}
+    ranks = read_cell(found[0]).ranks.assign(**factors, negatives=0)
+    click.echo(summarise(ranks, ["HR@10", "NDCG@10", "MRR"]).to_string(index=False))
 
 
 @results.command()
@@ -77,22 +74,31 @@ def show(store, digest):
     help="Remove every run, not only what cannot be used any more.",
 )
 @click.pass_obj
-def prune(store, everything):
-    """Remove runs that are unreadable, half-written, of another version or made by other code."""
-    from reprolib.runs.grid import read_info
-
+def prune(store: Path, everything: bool) -> None:
+    """Remove runs that are damaged, half-written, of another version or made by other code."""
     removed = 0
     for path in [*store.glob("*.parquet"), *store.glob(".*.parquet.*")]:
-        info = None if path.name.startswith(".") else read_info(path)
-        if everything or info is None or info.get("code") != _current(info["run"]["system"]):
+        info = None if path.name.startswith(".") else _open(path)[0]
+        if everything or info is None or info["code"] != _current(info["run"]["system"]):
             path.unlink()
             removed += 1
     click.echo(f"removed {removed} files from {store}")
 
 
+def _open(path: Path) -> tuple[dict | None, str]:
+    """(the record, ""), or (None, why the cell cannot be used)."""
+    from reprolib.runs.store import DamagedCell, read_cell
+
+    try:
+        cell = read_cell(path)
+    except DamagedCell as error:
+        return None, f"damaged ({error})"
+    return (None, "of another version") if cell is None else (cell.info, "")
+
+
 def _current(system: str) -> str:
     """Digest of the system's code as it is now; "" where the system no longer exists."""
-    from reprolib.runs.grid import code_digest
+    from reprolib.runs.grid import system_code
     from reprolib.runs.systems import SYSTEMS
 
-    return code_digest(system) if system in SYSTEMS else ""
+    return system_code(system) if system in SYSTEMS else ""

@@ -1,78 +1,176 @@
-"""A grid of runs to one RankTable: what is stored is not run again, what fails is reported, the rest goes on.
-
-A cell is one file, `<store>/<digest>.parquet`: the run's ranks, and in its metadata the record, training history and
-cost. It is written beside and renamed, so a killed run leaves no half cell, and two processes can share a store.
-"""
+"""A grid of runs to one RankTable: what is stored is not run again, what fails is reported, the rest goes on."""
 
 import contextlib
 import functools
-import hashlib
-import inspect
 import itertools
-import json
 import os
-import re
 import socket
 import time
 import traceback
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from reprolib.runs.systems import SYSTEMS, nearest, options_of, train
-from reprolib.training.sequential import train_model
+from reprolib.data.datasets import load_dataset
+from reprolib.data.origin import Origin
+from reprolib.data.split import parse_direction
+from reprolib.evaluate.rank_table import FACTORS, RANK_COLUMNS, label
+from reprolib.runs.digest import code_digest, digest_of, options_text
+from reprolib.runs.store import (
+    FORMAT,
+    Cell,
+    DamagedCell,
+    cell_path,
+    default_store,
+    read_cell,
+    write_cell,
+)
+from reprolib.runs.systems import (
+    find_system,
+    nearest,
+    options_of,
+    resolved_options,
+    system_names,
+    train,
+)
 
 # what only some systems report of a run
-REPORTED = ("annotator", "llm_calls", "latency_ms", "memory_gb", "alpha", "beta", "gamma")
-FORMAT = 2  # of a stored cell; a cell of another format is recomputed
-UNRELATED = (
-    "data.corpus",
-    "data.prepare",
-    "data.datasets",
-    "evaluate.metrics",
-    "runs.systems",
-    "training.sequential",
-    "cache",
-    "llm",
+REPORTED = (
+    "annotator",
+    "encoder",
+    "llm_calls",
+    "latency_ms",
+    "memory_gb",
+    "alpha",
+    "beta",
+    "gamma",
 )
+# options by which a system reads texts of the data set, so that their digest counts
+READS_TEXT = ("annotator", "lm")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One cell of a grid. `options` are the system's, as sorted (name, value) pairs; build runs with `runs(...)`."""
+    """One cell of a grid; build runs with `runs(...)`.
+
+    system     name in the registry
+    dataset    name for `load_dataset`
+    direction  "source->target" or one domain
+    variant    what tells this setting from others of the same system in a table: "w/o CDBehav", "K=4"
+    options    the options that were given, as sorted (name, value) pairs; the others have the system's defaults
+    """
 
     system: str
     dataset: str
-    target: str
-    source: str | None = None
+    direction: str
     seed: int = 0
     protocol: str = "leave-one-out"
+    variant: str = ""
     options: tuple[tuple[str, object], ...] = ()
-    label: str = ""
 
     @property
-    def name(self) -> str:
-        """What tables call it: the label, or the system."""
-        return self.label or self.system
+    def resolved(self) -> dict[str, object]:
+        """Every option that the system runs with."""
+        return resolved_options(self.system, dict(self.options))
+
+    @property
+    def on(self) -> str:
+        """The first stage whose lists a reranker reorders, else ""."""
+        return str(self.resolved.get("generator", ""))
+
+    @property
+    def label(self) -> str:
+        """What a table calls the system."""
+        return label(self.system, self.variant, self.on)
+
+    @property
+    def factors(self) -> dict[str, object]:
+        """The columns by which a RankTable tells its rows from those of other runs."""
+        return {
+            "system": self.system,
+            "variant": self.variant,
+            "on": self.on,
+            "dataset": self.dataset,
+            "direction": self.direction,
+            "seed": self.seed,
+            "protocol": self.protocol,
+        }
 
 
 @dataclass
 class Failure:
-    """A cell that raised, with its record and traceback."""
+    """A run that raised.
+
+    sentence   the error in one line, the cure included
+    traceback  where it was raised
+    """
 
     run: Run
+    sentence: str
     traceback: str
 
 
 @dataclass
 class Grid:
-    """What `run_grid` gives: the RankTable of all finished cells, one cost row per cell, and the failures."""
+    """What `run_grid` gives.
 
-    ranks: pd.DataFrame
-    cost: pd.DataFrame
+    cells     (run, what it left) of every finished run
+    failures  the runs that raised
+    """
+
+    cells: list[tuple[Run, Cell]]
     failures: list[Failure] = field(default_factory=list)
+
+    @functools.cached_property
+    def ranks(self) -> pd.DataFrame:
+        """The RankTable of all finished runs."""
+        tables = [_with_factors(run, cell.ranks) for run, cell in self.cells]
+        if not tables:
+            return pd.DataFrame(columns=list(RANK_COLUMNS))
+        return pd.concat(tables, ignore_index=True)
+
+    @functools.cached_property
+    def cost(self) -> pd.DataFrame:
+        """One row per finished run: its factors, size, time, how training ended, and what its system reports."""
+        rows = [run.factors | {"label": run.label} | cost_of(cell.info) for run, cell in self.cells]
+        return pd.DataFrame(rows, columns=None if rows else [*FACTORS, "label"])
+
+    @property
+    def holes(self) -> pd.DataFrame:
+        """Factors of the runs that failed, with the reason; `summarise(holes=...)` shows them as rows."""
+        rows = [failure.run.factors | {"reason": failure.sentence} for failure in self.failures]
+        return pd.DataFrame(rows, columns=[*FACTORS, "reason"])
+
+    @property
+    def origin(self) -> Origin:
+        """Data, users, seeds and authors of texts of the finished runs."""
+        users: dict[str, set[int]] = {}
+        total = Origin()
+        for run, cell in self.cells:
+            users.setdefault(run.dataset, set()).update(cell.ranks["user"].tolist())
+            info = cell.info
+            annotators = tuple(filter(None, str(info.get("annotator", "")).split(", ")))
+            encoders = tuple(filter(None, [info.get("encoder", "")]))
+            total |= Origin((), (info["split"],), (run.seed,), annotators, encoders)
+        return total | Origin(tuple((name, len(codes)) for name, codes in users.items()))
+
+    def where(self, **factors: object) -> "Grid":
+        """The part of the grid whose factors have these values; a list stands for any of its values."""
+        wanted = {k: v if isinstance(v, list | tuple) else [v] for k, v in factors.items()}
+
+        def chosen(run: Run) -> bool:
+            return all(run.factors[name] in values for name, values in wanted.items())
+
+        failures = [failure for failure in self.failures if chosen(failure.run)]
+        return Grid([(run, cell) for run, cell in self.cells if chosen(run)], failures)
+
+    def __add__(self, other: "Grid") -> "Grid":
+        """Both grids together; a run that stands in both counts once."""
+        known = {run for run, _ in self.cells}
+        new = [(run, cell) for run, cell in other.cells if run not in known]
+        return Grid([*self.cells, *new], [*self.failures, *other.failures])
 
 
 def runs(
@@ -81,41 +179,31 @@ def runs(
     directions: str | list[str],
     seeds: Iterable[int] = (0,),
     protocol: str = "leave-one-out",
-    label: str = "",
-    **options,
+    variant: str = "",
+    **options: object,
 ) -> list[Run]:
     """All (direction, system, seed) cells.
 
-    directions  "source->target" or "target" (one domain), one or several
-    label       how tables call the system; "{system}" stands for its name
+    directions  "source->target" or one domain, one or several
+    variant     what a table adds to the systems' names
     options     go to the systems that have them; one that no system knows is an error
+    Raises ValueError on an unknown system or option.
     """
-    known = {s: options_of(s) for s in systems}
-    anywhere = {option for system in SYSTEMS for option in options_of(system)}
-    for option in options:
-        if option not in anywhere:
-            raise ValueError(
-                f"no system has an option {option!r}{nearest(option, sorted(anywhere))}"
-            )
+    known = {name: options_of(name) for name in systems}
+    if not set(options) <= {option for own in known.values() for option in own}:
+        anywhere = {option for name in system_names() for option in options_of(name)}
+        for option in options:
+            if option not in anywhere:
+                raise ValueError(
+                    f"no system has an option {option!r}{nearest(option, sorted(anywhere))}"
+                )
     cells = []
     for direction in [directions] if isinstance(directions, str) else directions:
-        *source, target = re.split("->|→", direction)
-        for system, accepted in known.items():
-            chosen = tuple(sorted((k, v) for k, v in options.items() if k in accepted))
-            name = label.format(system=system)
-            cells += [
-                Run(
-                    system,
-                    dataset,
-                    target,
-                    source[0] if source else None,
-                    seed,
-                    protocol,
-                    chosen,
-                    "" if name == system else name,
-                )
-                for seed in seeds
-            ]
+        parse_direction(direction)
+        for name, own in known.items():
+            chosen = tuple(sorted((k, _hashable(v)) for k, v in options.items() if k in own))
+            first = Run(name, dataset, direction, 0, protocol, variant, chosen)
+            cells.extend(replace(first, seed=seed) for seed in seeds)
     return cells
 
 
@@ -128,96 +216,94 @@ def run_grid(
     scheduler: str | None = None,
     progress: bool = True,
 ) -> Grid:
-    """Execute the cells that the store does not hold, then read all of them back.
+    """Execute the cells that the store does not hold, then give all of them.
 
     store      folder of cells; default `<cache>/results`
+    data_dir   folder of real data sets; default $REPROLIB_DATA
     jobs       processes on this machine; the cores (or $OMP_NUM_THREADS of them) are shared out among them
     scheduler  address of a Dask scheduler ("tcp://host:8786"): cells run on its workers, which must see `store`
-    Ctrl-C loses only the cells in flight.
+    A run that fails is said in one line that begins with "failed: ", and the rest goes on. A damaged cell is named and
+    made again. Ctrl-C loses only the cells in flight.
     """
     from joblib import Parallel, delayed
     from tqdm.auto import tqdm
 
     store = Path(store) if store else default_store()
     store.mkdir(parents=True, exist_ok=True)
-    digests = {run: cell_digest(run, data_dir) for run in dict.fromkeys(cells)}
-    missing = [
-        run for run, digest in digests.items() if read_info(store / f"{digest}.parquet") is None
-    ]
-    threads = max(1, int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1) // jobs)
     failures = []
+    digests: dict[Run, str] = {}
+    for run in dict.fromkeys(cells):
+        try:
+            digests[run] = cell_digest(run, data_dir)
+        except (ValueError, OSError) as error:
+            failures.append(_failure(run, error))
+    done = {run: _read(cell_path(store, digest)) for run, digest in digests.items()}
+    missing = [run for run, cell in done.items() if cell is None]
+    threads = max(1, int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1) // jobs)
+    silent = not (progress and missing)
     with (
         parallel_backend(jobs, scheduler, threads),
-        tqdm(
-            total=len(missing), desc="runs", unit="run", disable=not (progress and missing)
-        ) as bar,
+        tqdm(total=len(missing), desc="runs", unit="run", disable=silent) as bar,
     ):
         work = (
             delayed(execute)(run, digests[run], str(store), data_dir, threads) for run in missing
         )
-        for run, error in Parallel(
-            return_as="generator_unordered", n_jobs=-1 if scheduler else jobs
-        )(work):
+        workers = -1 if scheduler else jobs
+        for run, failure in Parallel(return_as="generator_unordered", n_jobs=workers)(work):
             bar.update()
-            if error:
-                failures.append(Failure(run, error))
+            if failure is not None:
+                failures.append(failure)
+            else:
+                done[run] = _read(cell_path(store, digests[run]))
     for failure in failures:
-        last = failure.traceback.strip().splitlines()[-1]
-        print(
-            f"failed: {failure.run.name} on {failure.run.dataset}, seed {failure.run.seed}: {last}"
-        )
-    return collect(digests, store, failures)
+        where = f"{failure.run.label} on {failure.run.dataset}, {failure.run.direction}"
+        print(f"failed: {where}, seed {failure.run.seed}: {failure.sentence}")
+    return Grid([(run, cell) for run, cell in done.items() if cell is not None], failures)
 
 
 def execute(
     run: Run, digest: str, store: str, data_dir: str | None, threads: int
-) -> tuple[Run, str]:
-    """Train, rank and store one cell; returns (run, traceback or "")."""
+) -> tuple[Run, Failure | None]:
+    """Train, rank and store one cell; returns the run, and its failure if it has one."""
     import torch
 
-    from reprolib.data.datasets import load_split
-    from reprolib.evaluate.ranking import catalogue_coverage, top_items
-    from reprolib.evaluate.table import rank_table
-    from reprolib.rerankers.rank_lists import reranked_table
+    from reprolib.evaluate.ranking import catalogue_coverage
+    from reprolib.training.ranks import rank_fitted, top_lists
 
     torch.set_num_threads(threads)
-    if data_dir:
-        os.environ["REPROLIB_DATA"] = (
-            data_dir  # for the texts of a data set, which a split does not hold
-        )
     try:
         started = time.perf_counter()
-        split = load_split(run.dataset, run.target, run.source, run.protocol, data_dir)
+        dataset = load_dataset(run.dataset, run.direction, run.protocol, data_dir)
+        split = dataset.split
         with own_device(Path(store)):
-            trained = train(run.system, split, run.seed, progress=False, **dict(run.options))
-        if trained.interrupted:
+            fitted = train(run.system, dataset, run.seed, progress=False, **dict(run.options))
+        if fitted.ended == "interrupted":
             raise KeyboardInterrupt
-        queries, items = trained.vectors("test")
-        _, ptr, seen = split.seen("test")
         first, last = split.candidates
-        top = top_items(
-            queries, items, torch.from_numpy(ptr), torch.from_numpy(seen), 10, first, last
-        )
-        coverage = catalogue_coverage(top, last - first + 1)
-        ranks = rank_table(queries, items, split, system=run.name, seed=run.seed)
-        if trained.reranked:
-            ranks, coverage = reranked_table(ranks, split, *trained.reranked()), float("nan")
+        coverage = float("nan")
+        if fitted.reranked is None:
+            top = top_lists(fitted, split, "test", 10)
+            coverage = catalogue_coverage(top, last - first + 1)
+        ranks = rank_fitted(fitted, split, system=run.system, seed=run.seed)
         info = {
-            "format": FORMAT,
-            "run": asdict(run),
+            "run": run.factors | {"options": run.resolved},
             "split": split.digest,
-            "code": code_digest(run.system),
-            "history": trained.history,
-            "parameters": trained.parameters,
-            "train_seconds": trained.seconds,
+            "code": system_code(run.system),
+            "history": fitted.history,
+            "steps": fitted.steps,
+            "looks": fitted.looks,
+            "best_look": fitted.best_look,
+            "ended": fitted.ended,
+            "parameters": fitted.parameters,
+            "train_seconds": fitted.seconds,
             "coverage@10": coverage,
             "seconds": time.perf_counter() - started,
             "users": len(ranks),
-        } | trained.report
-        write_cell(Path(store) / f"{digest}.parquet", ranks, info)
-    except Exception:
-        return run, traceback.format_exc()
-    return run, ""
+        }
+        write_cell(cell_path(Path(store), digest), ranks, info | fitted.report)
+    except Exception as error:
+        return run, _failure(run, error)
+    return run, None
 
 
 @contextlib.contextmanager
@@ -246,119 +332,46 @@ def own_device(folder: Path):
             return
 
 
-def collect(digests: dict[Run, str], store: Path, failures: list[Failure]) -> Grid:
-    """Read the stored cells of the given runs."""
-    tables, cost = [], []
-    for run, digest in digests.items():
-        path = store / f"{digest}.parquet"
-        info = read_info(path)
-        if info is None:
-            continue
-        tables.append(pd.read_parquet(path))
-        cost.append(
-            {
-                "system": run.name,
-                "dataset": run.dataset,
-                "direction": tables[-1]["direction"].iloc[0],
-                "seed": run.seed,
-            }
-            | {k: info[k] for k in ("parameters", "train_seconds", "seconds", "coverage@10")}
-            | {
-                "epochs": info["history"][-1]["epoch"] if info["history"] else 0,
-                "digest": digest,
-                "validation": max(
-                    (row.get("NDCG@10", 0.0) for row in info["history"]), default=0.0
-                ),
-            }
-            | {k: info[k] for k in REPORTED if k in info}
-        )
-    ranks = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return Grid(ranks, pd.DataFrame(cost), failures)
-
-
 def cell_digest(run: Run, data_dir: str | None = None) -> str:
-    """SHA-256 (24 digits) of the record, the prepared data and the code that matters."""
-    from reprolib.data.datasets import load_split
-
-    split = load_split(run.dataset, run.target, run.source, run.protocol, data_dir)
-    text = json.dumps(
-        [FORMAT, asdict(run), split.digest, code_digest(run.system)], sort_keys=True, default=str
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-@functools.cache
-def code_digest(system: str) -> str:
-    """SHA-256 (16 digits) of the code that can move this system's ranks.
-
-    That is its function, every module of ours that it imports or that those import, and the ranking. Preparation is
-    covered by the split's digest; of the metrics only the one that stops training counts.
-    """
-    from reprolib.evaluate import metrics
-
-    function = _source(system)
-    total = hashlib.sha256(
-        (function + inspect.getsource(metrics.value) + inspect.getsource(metrics.parse)).encode()
-    )
-    evaluation = "from reprolib.evaluate.table import rank_table"
-    if "generator" in options_of(system):
-        evaluation += "\nfrom reprolib.rerankers.rank_lists import reranked_table"
-    for path in sorted(_imported(function) | _imported(evaluation)):
-        total.update(path.read_bytes())
-    return total.hexdigest()[:16]
-
-
-def _source(system: str) -> str:
-    """Source of a system's function; of a sequence model: of what builds it and of what trains it."""
-    function = SYSTEMS[system][0]
-    return inspect.getsource(function) + (
-        inspect.getsource(train_model) if hasattr(function, "__wrapped__") else ""
+    """SHA-256 (24 digits) of the run with all its options, the prepared data and the code that matters."""
+    dataset = load_dataset(run.dataset, run.direction, run.protocol, data_dir)
+    options = run.resolved
+    texts = dataset.text_digest if any(name in options for name in READS_TEXT) else ""
+    return digest_of(
+        FORMAT,
+        run.factors,
+        options_text(options),
+        dataset.split.digest,
+        texts,
+        system_code(run.system),
     )
 
 
-def _imported(source: str, found: frozenset = frozenset()) -> frozenset[Path]:
-    """Files of the package's modules that a source text imports, directly or through others."""
-    root = Path(__file__).parents[1]
-    for name in re.findall(r"from reprolib\.([\w.]+) import", source):
-        path = root.joinpath(*name.split("."))
-        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if name not in UNRELATED and path not in found:
-            found = _imported(path.read_text("utf-8"), found | {path})
-    return found
+def system_code(system: str) -> str:
+    """Digest of the code that can move the system's ranks, its first stages included."""
+    return code_digest(find_system(system).module)
 
 
-def write_cell(path: Path, ranks: pd.DataFrame, info: dict) -> None:
-    """Write ranks and info as one Parquet file, whole or not at all."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pandas(ranks, preserve_index=False)
-    table = table.replace_schema_metadata(
-        (table.schema.metadata or {}) | {b"reprolib": json.dumps(info).encode()}
+def cost_of(info: dict) -> dict[str, object]:
+    """What a record says of a run's cost and of how its training ended."""
+    history = info["history"]
+    names = (
+        "parameters",
+        "train_seconds",
+        "seconds",
+        "coverage@10",
+        "steps",
+        "looks",
+        "best_look",
+        "ended",
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, temporary, compression="zstd")
-    temporary.replace(path)
-
-
-def read_info(path: Path) -> dict | None:
-    """The metadata of a cell; None where the file is absent, damaged or of another format."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        info = json.loads(metadata[b"reprolib"])
-    except (OSError, KeyError, ValueError, pa.ArrowInvalid):
-        return None
-    return info if info.get("format") == FORMAT else None
-
-
-def default_store() -> Path:
-    """`<cache>/results`."""
-    from reprolib.cache import cache_dir
-
-    return cache_dir() / "results"
+    looked = [row["NDCG@10"] for row in history if "NDCG@10" in row]
+    return (
+        {name: info[name] for name in names}
+        | {"epochs": history[-1]["epoch"] if history else 0}
+        | {"validation": max(looked, default=0.0)}
+        | {name: info[name] for name in REPORTED if name in info}
+    )
 
 
 def parallel_backend(jobs: int, scheduler: str | None, threads: int):
@@ -375,3 +388,27 @@ def parallel_backend(jobs: int, scheduler: str | None, threads: int):
     if jobs == 1:
         return contextlib.nullcontext()
     return parallel_config(backend="loky", inner_max_num_threads=threads)
+
+
+def _failure(run: Run, error: Exception) -> Failure:
+    sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return Failure(run, sentence, traceback.format_exc())
+
+
+def _read(path: Path) -> Cell | None:
+    """The stored cell, or None; a damaged one is named."""
+    try:
+        return read_cell(path)
+    except DamagedCell as error:
+        print(f"damaged: {error}; it is made again")
+        return None
+
+
+def _with_factors(run: Run, ranks: pd.DataFrame) -> pd.DataFrame:
+    """Ranks with the run's factors as (categorical, where text) columns in front."""
+    table = ranks.assign(**run.factors, negatives=0)
+    return table[list(RANK_COLUMNS)]
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,17 +1,19 @@
 """What the store of runs holds, as one RankTable and one cost table. Nothing is trained here."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from reprolib.evaluate.metrics import RANK_COLUMNS
-from reprolib.runs.grid import code_digest, default_store, read_info
+from reprolib.data.origin import Origin
+from reprolib.evaluate.rank_table import FACTORS, RANK_COLUMNS, label
+from reprolib.runs.grid import cost_of, system_code
+from reprolib.runs.store import Cell, DamagedCell, default_store, read_cell
 from reprolib.runs.systems import SYSTEMS
 
-RECORD = ("system", "dataset", "direction", "seed", "annotator", "llm")
+RECORD = (*FACTORS, "label", "annotator", "llm")
 
 
 @dataclass
@@ -21,6 +23,36 @@ class Stored:
     ranks: pd.DataFrame
     cost: pd.DataFrame
     left_out: list[str] = field(default_factory=list)
+    origin: Origin = field(default_factory=Origin)
+
+    def on(self, dataset: str) -> "Stored":
+        """The part on one data set."""
+        ranks = self.ranks[self.ranks["dataset"] == dataset]
+        cost = self.cost[self.cost["dataset"] == dataset]
+        return Stored(ranks, cost, self.left_out, _origin(ranks, cost))
+
+
+@dataclass(frozen=True)
+class _File:
+    """A stored cell with its place and the time when it was made."""
+
+    cell: Cell
+    made: float
+
+    @property
+    def run(self) -> dict:
+        """Factors and options of the run."""
+        return self.cell.info["run"]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """(data set, direction)."""
+        return self.run["dataset"], self.run["direction"]
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """(system, variant, on)."""
+        return self.run["system"], self.run["variant"], self.run["on"]
 
 
 def load_store(
@@ -33,135 +65,110 @@ def load_store(
     datasets  names, or the first part of names ("world-quick" is all of that world); default: every data set
     Left out and counted: unreadable cells, cells of other code or of other data than the newest, and, where a system
     was run under one name with several options, all but the options with most seeds (then the newest).
-    `cost` has one row per cell: system, dataset, direction, seed, annotator, llm and every number of its record.
+    `cost` has one row per cell: its factors, label, annotator, llm and every number of its record.
     """
     folder = Path(store) if store else default_store()
-    cells, left = (
-        [],
-        {
-            "unreadable or of another version": 0,
-            "made by other code": 0,
-            "made on other data": 0,
-            "with other options under the same name": 0,
-        },
-    )
+    left_out: dict[str, int] = {"unreadable or of another version": 0}
+    files = []
     for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
-        cell = _open(path)
-        if cell is None:
-            left["unreadable or of another version"] += 1
-        elif cell["run"]["protocol"] == protocol and _named(cell["run"]["dataset"], datasets):
-            cells.append(cell)
-    for reason, keep in (
-        ("made by other code", _of_current_code),
-        ("made on other data", _of_newest_data),
-        ("with other options under the same name", _of_best_options),
-    ):
-        kept = keep(cells)
-        left[reason] = len(cells) - len(kept)
-        cells = kept
-    ranks = _ranks(cells)
-    return Stored(ranks, _cost(cells), [f"{n} cells {reason}" for reason, n in left.items() if n])
-
-
-def _open(path: Path) -> dict | None:
-    """The cell's record with its name and place; None where it cannot be used."""
-    info = read_info(path)
-    if info is None:
-        return None
-    run = info["run"]
-    return info | {
-        "path": path,
-        "made": path.stat().st_mtime,
-        "name": run["label"] or run["system"],
-        "where": (run["dataset"], run["source"], run["target"]),
+        file = _open(path)
+        if file is None:
+            left_out["unreadable or of another version"] += 1
+        elif file.run["protocol"] == protocol and _named(file.run["dataset"], datasets):
+            files.append(file)
+    rules: dict[str, Callable[[list[_File]], list[_File]]] = {
+        "made by other code": _of_current_code,
+        "made on other data": _of_newest_data,
+        "with other options under the same name": _of_best_options,
     }
+    for reason, keep in rules.items():
+        kept = keep(files)
+        left_out[reason] = len(files) - len(kept)
+        files = kept
+    ranks, cost = _ranks(files), _cost(files)
+    sentences = [f"{count} cells {reason}" for reason, count in left_out.items() if count]
+    return Stored(ranks, cost, sentences, _origin(ranks, cost))
+
+
+def annotators(names: Iterable[str]) -> str:
+    """The different annotators that cells name, each of which may name several; "none" where nobody wrote anything."""
+    single = (name for text in names for name in text.split(", "))
+    return ", ".join(dict.fromkeys(name for name in single if name != "none")) or "none"
+
+
+def _open(path: Path) -> _File | None:
+    """The cell with its age; None where it cannot be used."""
+    try:
+        cell = read_cell(path)
+    except DamagedCell:
+        return None
+    return None if cell is None else _File(cell, path.stat().st_mtime)
 
 
 def _named(dataset: str, wanted: list[str] | None) -> bool:
-    return wanted is None or any(
-        dataset == name or dataset.startswith(f"{name}/") for name in wanted
-    )
+    if wanted is None:
+        return True
+    return any(dataset == name or dataset.startswith(f"{name}/") for name in wanted)
 
 
-def _of_current_code(cells: list[dict]) -> list[dict]:
-    current = {
-        name: code_digest(name) for name in {c["run"]["system"] for c in cells} if name in SYSTEMS
-    }
-    return [c for c in cells if c["code"] == current.get(c["run"]["system"])]
+def _of_current_code(files: list[_File]) -> list[_File]:
+    names = {file.run["system"] for file in files}
+    current = {name: system_code(name) for name in names if name in SYSTEMS}
+    return [file for file in files if file.cell.info["code"] == current.get(file.run["system"])]
 
 
-def _of_newest_data(cells: list[dict]) -> list[dict]:
-    newest = {c["where"]: c["split"] for c in sorted(cells, key=lambda c: c["made"])}
-    return [c for c in cells if c["split"] == newest[c["where"]]]
+def _of_newest_data(files: list[_File]) -> list[_File]:
+    by_age = sorted(files, key=lambda file: file.made)
+    newest = {file.place: file.cell.info["split"] for file in by_age}
+    return [file for file in files if file.cell.info["split"] == newest[file.place]]
 
 
-def _of_best_options(cells: list[dict]) -> list[dict]:
-    grids = {}
-    for cell in cells:
-        options = json.dumps([cell["run"]["system"], cell["run"]["options"]], sort_keys=True)
-        grids.setdefault((cell["name"], *cell["where"]), {}).setdefault(options, []).append(cell)
-    best = [
-        max(variants.values(), key=lambda g: (len(g), max(c["made"] for c in g)))
-        for variants in grids.values()
-    ]
-    return [cell for grid in best for cell in grid]
+def _of_best_options(files: list[_File]) -> list[_File]:
+    grids: dict[tuple, dict[str, list[_File]]] = {}
+    for file in files:
+        options = json.dumps(file.run["options"], sort_keys=True)
+        grids.setdefault((file.name, file.place), {}).setdefault(options, []).append(file)
+    chosen = []
+    for variants in grids.values():
+        chosen += max(variants.values(), key=lambda part: (len(part), max(f.made for f in part)))
+    return chosen
 
 
-def _ranks(cells: list[dict]) -> pd.DataFrame:
-    from concurrent.futures import ThreadPoolExecutor
-
-    import pyarrow as pa
-
-    with ThreadPoolExecutor() as pool:
-        tables = list(pool.map(_table, [cell["path"] for cell in cells]))
+def _ranks(files: list[_File]) -> pd.DataFrame:
+    tables = []
+    for file in files:
+        factors = {name: file.run[name] for name in FACTORS}
+        tables.append(file.cell.ranks.assign(**factors, negatives=0))
     if not tables:
         return pd.DataFrame(columns=list(RANK_COLUMNS))
-    ranks = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().to_pandas()
-    ranks["direction"] = ranks["direction"].cat.rename_categories(_ascii)
-    return ranks
+    ranks = pd.concat(tables, ignore_index=True)[list(RANK_COLUMNS)]
+    texts = [name for name in FACTORS if name != "seed"]
+    return ranks.astype(dict.fromkeys(texts, "category"))
 
 
-def _table(path: Path):
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(
-        path, read_dictionary=["system", "dataset", "direction", "protocol"]
-    ) as file:
-        return file.read(columns=list(RANK_COLUMNS), use_threads=False).replace_schema_metadata()
-
-
-def _cost(cells: list[dict]) -> pd.DataFrame:
+def _cost(files: list[_File]) -> pd.DataFrame:
     rows = []
-    for cell in cells:
-        run = cell["run"]
-        annotator = cell.get(
-            "annotator"
-        )  # who wrote what the system read; an option alone is no reading
-        numbers = {
-            k: v
-            for k, v in cell.items()
-            if isinstance(v, int | float) and k not in ("format", "made", "users")
-        }
-        direction = f"{run['source']}->{run['target']}" if run["source"] else run["target"]
+    for file in files:
+        factors = {name: file.run[name] for name in FACTORS}
+        # who wrote what the system read; an option alone is no reading
+        annotator = file.cell.info.get("annotator")
         rows.append(
-            {
-                "system": cell["name"],
-                "dataset": run["dataset"],
-                "direction": direction,
-                "seed": run["seed"],
-                "annotator": annotator or "none",
-                "llm": bool(annotator),
-            }
-            | numbers
+            factors
+            | {"label": label(*file.name)}
+            | cost_of(file.cell.info)
+            | {"annotator": annotator or "none", "llm": bool(annotator)}
         )
     return pd.DataFrame(rows, columns=None if rows else list(RECORD))
 
 
-def annotators(told: Iterable[str]) -> str:
-    """The different annotators that cells name, each of which may name several; "none" where nobody wrote anything."""
-    names = (name for one in told for name in one.split(", "))
-    return ", ".join(dict.fromkeys(name for name in names if name != "none")) or "none"
-
-
-def _ascii(direction: str) -> str:
-    return direction.replace("→", "->")
+def _origin(ranks: pd.DataFrame, cost: pd.DataFrame) -> Origin:
+    users = ranks.groupby("dataset", observed=True)["user"].nunique()
+    names = annotators(cost["annotator"])
+    encoders = cost["encoder"].dropna().unique() if "encoder" in cost else ()
+    return Origin(
+        tuple((str(name), int(count)) for name, count in users.items()),
+        (),
+        tuple(sorted({int(seed) for seed in cost["seed"]})),
+        () if names == "none" else tuple(names.split(", ")),
+        tuple(map(str, encoders)),
+    )

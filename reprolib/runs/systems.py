@@ -1,68 +1,137 @@
-"""Every system by name: how it is trained on a Split and how it scores. The grid (reprolib.runs.grid) knows no others.
+"""Every system by name: in which module it stands, and the options that make it this system. Text, nothing is imported.
 
-A system is a function (split, seed, progress, **options) -> Trained. Its options are its keyword arguments, so an
-unknown option is found before anything is trained.
+A system is a function (dataset, seed, progress, **options) -> Fitted. Its options are its keyword arguments, so an
+unknown option is found before anything is trained. A sequence system has `build` besides: its untrained model.
 """
 
 import difflib
+import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reprolib.baselines.generators import GENERATORS, bpr_mf
-from reprolib.papers.persona4rec.systems import SYSTEMS as RERANKERS
-from reprolib.training.sequential import SEQUENTIAL
-from reprolib.training.trained import Trained
-
 if TYPE_CHECKING:
-    from reprolib.data.split import Split
+    from torch import nn
+
+    from reprolib.data.dataset import Dataset
+    from reprolib.training.fitted import Fitted
 
 
-def popularity(split: "Split", seed: int, progress: bool) -> Trained:
-    """Most training events first; no parameters, no seed."""
-    import torch
+@dataclass(frozen=True)
+class System:
+    """Where a system stands and what it is called with.
 
-    from reprolib.baselines.popularity import popularity as counts
+    module, function  its own module and the function in it
+    preset            options that differ from the function's defaults
+    """
 
-    items = counts(split)
-    return Trained(
-        lambda stage: (torch.ones(len(split.held_out(stage)[0]), 1), items), parameters=0
-    )
+    module: str
+    function: str
+    preset: dict[str, object] = field(default_factory=dict)
 
 
-SYSTEMS: dict[str, tuple[Callable[..., Trained], dict]] = {
-    "Popularity": (popularity, {}),
-    **{name: (function, {}) for name, function in GENERATORS.items()},
-    "BPR-MF-both": (bpr_mf, {"domains": "all"}),
-    **SEQUENTIAL,
-    **RERANKERS,
+BASELINES, RERANKERS, PAPERS = "reprolib.baselines", "reprolib.rerankers", "reprolib.papers"
+SEMACDR = f"{PAPERS}.semacdr.systems"
+PERSONA4REC = f"{PAPERS}.persona4rec.systems"
+SYSTEMS: dict[str, System] = {
+    "Popularity": System(f"{BASELINES}.popularity", "popularity"),
+    "BPR-MF": System(f"{BASELINES}.bpr_mf", "bpr_mf"),
+    "BPR-MF-both": System(f"{BASELINES}.bpr_mf", "bpr_mf", {"domains": "all"}),
+    "LightGCN": System(f"{BASELINES}.lightgcn", "lightgcn"),
+    "SASRec": System(f"{BASELINES}.sasrec", "sasrec"),
+    "SASRec-SSM": System(f"{BASELINES}.sasrec", "sasrec", {"loss": "ssm"}),
+    "SASRec-both": System(f"{BASELINES}.sasrec", "sasrec", {"reads": "mix"}),
+    "CL4SRec": System(f"{BASELINES}.cl4srec", "cl4srec"),
+    "pi-Net": System(f"{BASELINES}.pinet", "pinet"),
+    "C2DSR": System(f"{BASELINES}.c2dsr", "c2dsr"),
+    "MGCL": System(f"{BASELINES}.mgcl", "mgcl"),
+    "CD-SASRec": System(f"{BASELINES}.cd_sasrec", "cd_sasrec"),
+    "Tri-CDR": System(f"{BASELINES}.tri_cdr", "tri_cdr"),
+    "TJAPL": System(f"{BASELINES}.tjapl", "tjapl"),
+    "SemaCDR": System(SEMACDR, "semacdr", {"loss": "bpr"}),
+    "SemaCDR graph-scored": System(SEMACDR, "semacdr", {"loss": "bpr", "score": "graph"}),
+    "C2DSR + semantics": System(SEMACDR, "c2dsr_with_semantics"),
+    "Tri-CDR + semantics": System(SEMACDR, "tri_cdr_with_semantics"),
+    "ZS-LLM": System(f"{RERANKERS}.zs_llm", "zs_llm"),
+    "TALLRec": System(f"{RERANKERS}.tallrec", "tallrec"),
+    "EXP3RT": System(f"{RERANKERS}.exp3rt", "exp3rt"),
+    "PERSONA4REC": System(PERSONA4REC, "persona4rec"),
+    "PERSONA4REC (vanilla)": System(PERSONA4REC, "persona4rec", {"tuned": False}),
+    "PERSONA4REC (summary only)": System(PERSONA4REC, "persona4rec", {"reads": "summaries"}),
 }
 
 
-def options_of(name: str) -> dict:
-    """The system's options with their defaults. Raises ValueError on an unknown name, with the nearest one."""
+def system_names() -> list[str]:
+    """Names of all systems, in the order of the registry."""
+    return list(SYSTEMS)
+
+
+def find_system(name: str) -> System:
+    """The entry of that name. Raises ValueError on an unknown name, with the nearest one."""
     if name not in SYSTEMS:
         raise ValueError(f"{name!r} is no system{nearest(name, SYSTEMS)}")
-    function, preset = SYSTEMS[name]
-    defaults = {
-        p.name: p.default
-        for p in inspect.signature(function).parameters.values()
-        if p.kind is p.KEYWORD_ONLY
-    }
-    return defaults | preset
+    return SYSTEMS[name]
 
 
-def train(name: str, split: "Split", seed: int = 0, progress: bool = True, **options) -> Trained:
-    """Train the named system. Raises ValueError on an unknown system or option, with the nearest valid name."""
+def load_system(name: str) -> Callable[..., "Fitted"]:
+    """The system's function; its module is imported now."""
+    system = find_system(name)
+    return getattr(importlib.import_module(system.module), system.function)
+
+
+def options_of(name: str) -> dict[str, object]:
+    """The system's options with their defaults. Raises ValueError on an unknown name."""
+    parameters = inspect.signature(load_system(name)).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return defaults | find_system(name).preset
+
+
+def resolved_options(name: str, given: dict[str, object]) -> dict[str, object]:
+    """All options that the system runs with. Raises ValueError on an unknown option, with the nearest one."""
     known = options_of(name)
-    for option in options:
+    for option in given:
         if option not in known:
             raise ValueError(f"{name} has no option {option!r}{nearest(option, known)}")
-    function, preset = SYSTEMS[name]
-    return function(split, seed, progress, **preset | options)
+    return known | given
 
 
-def nearest(word: str, known) -> str:
+def train(
+    name: str, dataset: "Dataset", seed: int = 0, progress: bool = True, **options: object
+) -> "Fitted":
+    """Train the named system. Raises ValueError on an unknown system or option."""
+    return load_system(name)(dataset, seed, progress, **resolved_options(name, options))
+
+
+def build_model(name: str, dataset: "Dataset", **options: object) -> "nn.Module":
+    """The untrained model of a sequence system, with the very options that `train` would take.
+
+    Raises ValueError on an unknown system or option, and on a system that is no sequence model.
+    """
+    function = load_system(name)
+    if not hasattr(function, "build"):
+        raise ValueError(f"{name} is no sequence model; it has nothing to build before training")
+    own = inspect.signature(function.build).parameters
+    resolved = resolved_options(name, options)
+    return function.build(dataset, **{k: v for k, v in resolved.items() if k in own})
+
+
+def train_model(name: str, dataset: "Dataset", seed: int = 0, **options: object) -> "nn.Module":
+    """The trained model of a sequence system, in eval mode on the CPU, for a look inside.
+
+    options  as for `train`; the same seed gives the weights that a run of the grid has
+    """
+    from reprolib.training.loop import fit, seed_everything
+
+    seed_everything(seed)
+    model = build_model(name, dataset, **options)
+    own = inspect.signature(load_system(name).build).parameters
+    training = {k: v for k, v in resolved_options(name, options).items() if k not in own}
+    return fit(model, dataset.split, seed=seed, progress=False, **training).model.cpu().eval()
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
     """ " (did you mean X?)", or the list of what is known where nothing is near."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else f"; there are {', '.join(known) or 'none'}"
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f" (did you mean {close[0]}?)" if close else f"; there are {', '.join(names) or 'none'}"

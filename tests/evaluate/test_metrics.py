@@ -5,14 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reprolib.evaluate.metrics import (
-    check_ranks,
-    expected_value,
-    per_user,
-    subgroups,
-    summarise,
-    value,
-)
+from reprolib.evaluate.metrics import expected_value, value
+from reprolib.evaluate.rank_table import check_ranks
+from reprolib.evaluate.summary import per_user, subgroups, summarise
 
 
 def table(ranks, **columns):
@@ -22,7 +17,10 @@ def table(ranks, **columns):
         "dataset": "d",
         "direction": "x",
         "seed": 0,
-        "protocol": "full",
+        "protocol": "leave-one-out",
+        "negatives": 0,
+        "variant": "",
+        "on": "",
         "user": range(n),
         "rank": ranks,
         "candidates": 1000,
@@ -148,7 +146,7 @@ def test_a_system_without_chance_still_has_an_interval_over_users():
 
 def test_expected_sampled_metrics_need_full_ranks():
     with pytest.raises(ValueError, match="full ranks only"):
-        per_user(table([1], protocol="sampled-100"), "HR@10", sampled=100)
+        per_user(table([1], negatives=100), "HR@10", sampled=100)
 
 
 def test_subgroups_by_their_limits():

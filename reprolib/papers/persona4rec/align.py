@@ -16,6 +16,7 @@ from reprolib.llm import open_llm
 from reprolib.llm.embedded import sentences, words
 from reprolib.llm.items import Event
 from reprolib.papers.persona4rec.offline import Asking, Offline
+from reprolib.papers.persona4rec.tasks import SELECTION
 from reprolib.papers.persona4rec.texts import aspects_text
 
 READ = 6  # earlier events that the judge reads, the latest
@@ -65,7 +66,7 @@ def align(
     ]
     rows = []
     for case, question, answer in zip(
-        cases.itertuples(index=False), given, ask("persona4rec/selection", given), strict=True
+        cases.itertuples(index=False), given, ask(SELECTION, given), strict=True
     ):
         names = {p["id"]: p["name"] for p in question["personas"]}
         if answer is not None and is_consistent(answer.reasoning, answer.persona_id, names):

@@ -16,6 +16,7 @@ from reprolib.llm.embedded import (
     summary_sentences,
     words,
 )
+from reprolib.llm.trait_bank import BANK
 from reprolib.papers.persona4rec.embedded_banks import (
     CUES,
     CUISINES,
@@ -26,7 +27,6 @@ from reprolib.papers.persona4rec.embedded_banks import (
     QUALITIES,
     THRESHOLDS,
 )
-from reprolib.papers.sphere.trait_bank import BANK
 
 DECAY = 0.85  # of a user's earlier events
 KINDS = (

@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 
 from reprolib.llm import open_llm
-from reprolib.papers.persona4rec.judging_tasks import EXPLANATION_CRITERIA, PERSONA_CRITERIA
+from reprolib.papers.persona4rec.judging_tasks import (
+    COMPARISON,
+    EXPLANATION_CRITERIA,
+    PERSONA_CRITERIA,
+)
 from reprolib.papers.persona4rec.offline import Asking, Offline
 from reprolib.papers.persona4rec.texts import aspects_text
 
@@ -47,7 +51,7 @@ def compare(
             pair = {"criterion": criterion, "context": case.context, "evidence": case.evidence}
             given += [{**pair, "a": case.a, "b": case.b}, {**pair, "a": case.b, "b": case.a}]
             keys.append((number, criterion, "a" if len(case.a) > len(case.b) else "b"))
-    verdicts, rows = ask("persona4rec/comparison", given), []
+    verdicts, rows = ask(COMPARISON, given), []
     for (number, criterion, longer), one, two in zip(
         keys, verdicts[::2], verdicts[1::2], strict=True
     ):

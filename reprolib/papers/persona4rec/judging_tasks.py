@@ -153,30 +153,32 @@ def measures(
     }
 
 
+EXPLANATION = Task(
+    name="persona4rec/explanation",
+    version=1,
+    about="why an item suits a user",
+    input=ToExplain,
+    output=Explanation,
+    prompt=_explain_prompt,
+    check=_check_explanation,
+    rule=_explain_rule,
+    max_tokens=200,
+    reads=lambda g: (
+        [e.text() for e in g.history] + [g.item_summary or g.item, *sentences(g.item_summary)]
+    ),
+)
+COMPARISON = Task(
+    name="persona4rec/comparison",
+    version=1,
+    about="which of two texts is better on one criterion",
+    input=Pair,
+    output=Verdict,
+    prompt=_compare_prompt,
+    rule=_compare_rule,
+    max_tokens=200,
+    reads=lambda g: [*g.evidence, g.context, g.a, g.b, *sentences(g.a), *sentences(g.b)],
+)
 TASKS = (
-    Task(
-        name="persona4rec/explanation",
-        version=1,
-        about="why an item suits a user",
-        input=ToExplain,
-        output=Explanation,
-        prompt=_explain_prompt,
-        check=_check_explanation,
-        rule=_explain_rule,
-        max_tokens=200,
-        reads=lambda g: (
-            [e.text() for e in g.history] + [g.item_summary or g.item, *sentences(g.item_summary)]
-        ),
-    ),
-    Task(
-        name="persona4rec/comparison",
-        version=1,
-        about="which of two texts is better on one criterion",
-        input=Pair,
-        output=Verdict,
-        prompt=_compare_prompt,
-        rule=_compare_rule,
-        max_tokens=200,
-        reads=lambda g: [*g.evidence, g.context, g.a, g.b, *sentences(g.a), *sentences(g.b)],
-    ),
+    EXPLANATION,
+    COMPARISON,
 )

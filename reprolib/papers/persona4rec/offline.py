@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import polars as pl
 
-from reprolib.data.corpus import Corpus
-from reprolib.data.split import Split, slices
-from reprolib.llm import complete_many, open_llm, task_named
-from reprolib.llm.inputs import items_of
+from reprolib.data.dataset import Dataset
+from reprolib.data.origin import Origin
+from reprolib.llm import Task, complete_many, open_llm
+from reprolib.papers.persona4rec.tasks import ASPECTS, PERSONAS, RESTAURANT_ASPECTS, SUMMARY
 from reprolib.papers.persona4rec.texts import interaction_text, persona_text
+from reprolib.rerankers.histories import material_of
 
 MOST_REVIEWS = 150  # of one item; the latest are read, as many as the persona prompt shows
 RESTAURANTS = ("restaurant", "yelp")  # domains whose reviews fill the Yelp schema
@@ -38,6 +38,7 @@ class Offline:
     annotator: str
     calls: int
     failed: dict[str, int] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
 
     def user_ptr(self, n_users: int) -> np.ndarray:
         """(n_users + 1,) pointers into `interactions`."""
@@ -54,44 +55,39 @@ class Offline:
 
 
 def build(
-    dataset: str,
-    split: Split,
+    dataset: Dataset,
     *,
     annotator: str = "embedded",
-    data_dir: str | None = None,
     cache: str | Path | None = None,
     progress: bool = True,
 ) -> Offline:
-    """The offline stage of a data set of `reprolib.data.datasets`, for one of its splits.
+    """The offline stage of a data set.
 
     annotator  as `reprolib.llm.open_llm` takes it. Answers are kept in the LLM cache: a second call reads them back,
                an interrupted one goes on. An input that stays without an answer is counted in `failed`: the summary
                is then the item's metadata, the review has no aspects, the item no personas.
     """
-    from reprolib.data.datasets import load_corpus
-
-    return annotate(
-        load_corpus(dataset, data_dir)[0], split, open_llm(annotator, cache=cache), cache, progress
-    )
+    return annotate(dataset, open_llm(annotator, cache=cache), cache, progress)
 
 
 def annotate(
-    corpus: Corpus, split: Split, llm, cache: str | Path | None = None, progress: bool = True
+    dataset: Dataset, llm, cache: str | Path | None = None, progress: bool = True
 ) -> Offline:
-    """`build` for a corpus at hand and a back end of `open_llm`; the split must be one of this corpus."""
+    """`build` with a back end of `open_llm` at hand."""
     ask = Asking(llm, cache, progress)
-    events = training_events(corpus, split)
-    restaurant = any(word in split.target.lower() for word in RESTAURANTS)
-    summaries = _summaries(corpus, split, ask, "restaurant" if restaurant else "product")
+    events = dataset.training_events.copy()
+    restaurant = any(word in dataset.split.target.lower() for word in RESTAURANTS)
+    summaries = _summaries(dataset, ask, "restaurant" if restaurant else "product")
     events["aspects"] = _aspects(events["review"].to_list(), ask, restaurant)
-    told = dict(zip(summaries["item"], summaries["summary"], strict=True))
+    summary_of = dict(zip(summaries["item"], summaries["summary"], strict=True))
     events["text"] = [
-        interaction_text(told[i], a) for i, a in zip(events["item"], events["aspects"], strict=True)
+        interaction_text(summary_of[item], aspects)
+        for item, aspects in zip(events["item"], events["aspects"], strict=True)
     ]
     personas = make_personas(summaries, events, ask)
-    return Offline(
-        summaries, events.drop(columns="review"), personas, llm.label, ask.calls, ask.failed
-    )
+    origin = dataset.origin | Origin(annotators=(llm.label,))
+    events = events.drop(columns="review")
+    return Offline(summaries, events, personas, llm.label, ask.calls, ask.failed, origin)
 
 
 class Asking:
@@ -101,9 +97,8 @@ class Asking:
         self.llm, self.cache, self.progress = llm, cache, progress
         self.calls, self.failed = 0, {}
 
-    def __call__(self, task: str, inputs: Sequence) -> list:
+    def __call__(self, task: Task, inputs: Sequence) -> list:
         """One answer per input, None where there is none; equal inputs count once."""
-        task = task_named(task)
         answers = complete_many(
             task, inputs, self.llm, cache=self.cache, on_failure="return", progress=self.progress
         )
@@ -114,47 +109,21 @@ class Asking:
         return [a or None for a in answers]
 
 
-def training_events(corpus: Corpus, split: Split) -> pd.DataFrame:
-    """user, item, time, rating, review of the split's training events, by user and time; "" where nothing is told."""
-    user, at = slices(split.ptr[:-1], split.train_end, np.arange(len(split.item)))
-    chosen = pl.DataFrame({"user": split.users[user].astype(str), "item": split.items[split.item[at] - 1].astype(str),
-                           "timestamp": split.time[at]})  # fmt: skip
-    told = corpus.interactions.with_columns(pl.col("user", "item", "domain").cast(pl.String))
-    if split.target != "all":
-        told = told.filter(pl.col("domain") == split.target)
-    keys = ["user", "item", "timestamp"]
-    told = chosen.join(
-        told.unique(keys, keep="first", maintain_order=True),
-        on=keys,
-        how="left",
-        maintain_order="left",
-    )
-    return pd.DataFrame(
-        {
-            "user": user,
-            "item": split.item[at],
-            "time": split.time[at],
-            "rating": told["rating"].to_numpy(),
-            "review": told["review"].fill_null("").to_list(),
-        }
-    )
-
-
-def _summaries(corpus: Corpus, split: Split, ask: Asking, kind: str) -> pd.DataFrame:
-    known = items_of(corpus, None if split.target == "all" else split.target)
-    first, last = split.candidates
-    items = [known[str(name)] for name in split.items[first - 1 : last]]
-    answers = ask("persona4rec/summary", [{"item": item, "kind": kind} for item in items])
-    told = [a.summary if a else item.text() for a, item in zip(answers, items, strict=True)]
-    return pd.DataFrame(
-        {"item": range(first, last + 1), "title": [item.title for item in items], "summary": told}
-    )
+def _summaries(dataset: Dataset, ask: Asking, kind: str) -> pd.DataFrame:
+    items = material_of(dataset).items
+    answers = ask(SUMMARY, [{"item": item, "kind": kind} for item in items.values()])
+    summaries = [
+        answer.summary if answer else item.text()
+        for answer, item in zip(answers, items.values(), strict=True)
+    ]
+    titles = [item.title for item in items.values()]
+    return pd.DataFrame({"item": list(items), "title": titles, "summary": summaries})
 
 
 def _aspects(reviews: list[str], ask: Asking, restaurant: bool) -> list[dict[str, str]]:
     """Filled slots per review; {} where there is no review, or where more than 75 % of the slots stay empty."""
     rows = [row for row, review in enumerate(reviews) if review.strip()]
-    task = "persona4rec/restaurant_aspects" if restaurant else "persona4rec/aspects"
+    task = RESTAURANT_ASPECTS if restaurant else ASPECTS
     found: list[dict] = [{} for _ in reviews]
     for row, answer in zip(
         rows, ask(task, [{"review": reviews[row]} for row in rows]), strict=True
@@ -190,7 +159,7 @@ def make_personas(
             {"title": about["title"][item], "summary": about["summary"][item], "reviews": reviews}
         )
     found = []
-    for (item, behind), answer in zip(rows, ask("persona4rec/personas", given), strict=True):
+    for (item, behind), answer in zip(rows, ask(PERSONAS, given), strict=True):
         for number, p in enumerate(answer.personas if answer else (), start=1):
             evidence = behind if single else behind[np.array(sorted(set(p.evidence))) - 1]
             found.append(

@@ -1,12 +1,13 @@
-"""Tables of rerankers: systems called "RERANKER on GENERATOR", each beside the order of its own generator."""
+"""Tables of rerankers, each beside the order of its own generator."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from reprolib.evaluate.metrics import summarise
+from reprolib.evaluate.rank_table import labels
 from reprolib.evaluate.significance import compare, holm, user_values
+from reprolib.evaluate.summary import summarise
 from reprolib.report.published import published
 from reprolib.runs.grid import Run, runs
 
@@ -20,40 +21,35 @@ def rerankings(
     places: Iterable[tuple[str, str]],
     generators: Iterable[str],
     seeds: Iterable[int],
-    label: str = "{system}",
-    **options,
+    variant: str = "",
+    **options: object,
 ) -> list[Run]:
     """The runs of all rerankers on the lists of all generators in all (data set, domain) places."""
-    return [
-        run
-        for name, domain in places
-        for generator in generators
-        for run in runs(
-            rerankers,
-            name,
-            domain,
-            seeds,
-            label=f"{label} on {generator}",
-            generator=generator,
-            **options,
-        )
-    ]
+    cells = []
+    for name, domain in places:
+        for generator in generators:
+            cells += runs(
+                rerankers, name, domain, seeds, variant=variant, generator=generator, **options
+            )
+    return cells
 
 
-def sides(ranks: pd.DataFrame) -> pd.DataFrame:
-    """The table with columns generator and reranker ("none" for the generator itself), list by list.
+def with_generator(ranks: pd.DataFrame) -> pd.DataFrame:
+    """A RankTable with columns generator and reranker ("none" for the generator itself), list by list.
 
     A system that is nobody's generator is left out.
     """
-    parts = ranks["system"].astype(str).str.rpartition(" on ")
-    reranked = parts[1] != ""
-    both = ranks.assign(generator=parts[2], reranker=np.where(reranked, parts[0], NONE))
-    both = both[both["generator"].isin(parts.loc[reranked, 2])]
-    order = {name: place for place, name in enumerate(dict.fromkeys(both["generator"]))}
-    where = both["dataset"].map(
-        {name: place for place, name in enumerate(dict.fromkeys(both["dataset"]))}
+    on = ranks["on"].astype(str)
+    is_reranked = on != ""
+    own = labels(ranks[["system", "variant"]]).astype(str)
+    both = ranks.assign(
+        generator=np.where(is_reranked, on, own), reranker=np.where(is_reranked, own, NONE)
     )
-    return both.iloc[np.lexsort((both["generator"].map(order), where.astype(int)))]
+    both = both[both["generator"].isin(on[is_reranked])]
+    place = {name: number for number, name in enumerate(dict.fromkeys(both["generator"]))}
+    datasets = {name: number for number, name in enumerate(dict.fromkeys(both["dataset"]))}
+    where = both["dataset"].map(datasets).astype(int)
+    return both.iloc[np.lexsort((both["generator"].map(place), where))]
 
 
 def reranking_table(
@@ -63,7 +59,7 @@ def reranking_table(
 
     The paired t-tests over users are Holm-corrected over all rows of the table.
     """
-    both = sides(ranks)
+    both = with_generator(ranks)
     table = summarise(both, metrics, by=KEY)
     rows = list(table[KEY].itertuples(index=False, name=None))
     tests = {row: _gain(both, tested, *row) for row in rows if row[-1] != NONE}
@@ -76,11 +72,11 @@ def reranking_table(
 
 def against(ranks: pd.DataFrame, reranker: str, metric: str = "NDCG@10") -> pd.DataFrame:
     """One reranker against each other order of the same lists: difference, 95 % interval, p (Holm over the rows)."""
-    both, rows = sides(ranks), []
+    both, rows = with_generator(ranks), []
     for (dataset, generator), part in both.groupby(
         ["dataset", "generator"], sort=False, observed=True
     ):
-        values = user_values(part.assign(system=part["reranker"]), metric)
+        values = user_values(_called(part), metric)
         for other in values.columns.drop(reranker, errors="ignore"):
             test = compare(values, reranker, other, bootstraps=0)
             rows.append(
@@ -108,7 +104,7 @@ def segments(ranks: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     Warm (cold) users are the 20 % with most (fewest) training events, head (tail) items the 20 % with most (fewest);
     equal counts at the cut enlarge a group, as in the paper's code.
     """
-    both = sides(ranks)
+    both = with_generator(ranks)
     low, high = (
         both.groupby("dataset", observed=True)["history"].transform("quantile", q)
         for q in (SHARE, 1 - SHARE)
@@ -145,12 +141,15 @@ def gains_beside(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
     The data differ, so only signs and order can be compared.
     """
     theirs = published("persona4rec")
-    theirs = sides(theirs[(theirs["table"] == "Table 4") & (theirs["metric"] == metric)])
+    theirs = theirs[(theirs["table"] == "Table 4") & (theirs["metric"] == metric)]
+    names = theirs["system"].str.partition(" on ")  # the paper's own names
+    theirs = theirs.assign(system=names[0], variant="", on=names[2])
+    theirs = with_generator(theirs)
     paper = theirs.pivot_table(
         index=["generator", "reranker"], columns="dataset", values="value", sort=False
     )
     paper = _percent(paper).rename(columns=lambda name: f"{name} (published)")
-    ours = summarise(sides(ranks), [metric], by=KEY)
+    ours = summarise(with_generator(ranks), [metric], by=KEY)
     ours = _percent(
         ours.pivot_table(
             index=["generator", "reranker"],
@@ -168,6 +167,11 @@ def gains_beside(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
     )
 
 
+def _called(part: pd.DataFrame) -> pd.DataFrame:
+    """The rows with their reranker ("none": the generator) as the system's name."""
+    return part.assign(system=part["reranker"], variant="", on="")
+
+
 def _percent(table: pd.DataFrame) -> pd.DataFrame:
     """Each row's gain in percent over its generator's row, which is left out."""
     base = (
@@ -183,6 +187,4 @@ def _gain(both: pd.DataFrame, metric: str, dataset: str, generator: str, reranke
     """`compare` of one reranker with its generator."""
     here = (both["dataset"] == dataset) & (both["generator"] == generator)
     part = both[here & both["reranker"].isin([reranker, NONE])]
-    return compare(
-        user_values(part.assign(system=part["reranker"]), metric), reranker, NONE, bootstraps=0
-    )
+    return compare(user_values(_called(part), metric), reranker, NONE, bootstraps=0)

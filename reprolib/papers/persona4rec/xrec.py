@@ -6,7 +6,8 @@ question goes to the annotator as text: what is compared is one profile against 
 
 from collections.abc import Mapping, Sequence
 
-from reprolib.llm import complete_many, task_named
+from reprolib.llm import complete_many
+from reprolib.papers.persona4rec.judging_tasks import EXPLANATION
 from reprolib.rerankers.histories import Material
 
 HISTORY = 10
@@ -35,7 +36,7 @@ def explanations(
         for history, item in zip(material.histories(users, HISTORY), items, strict=True)
     ]
     answers = complete_many(
-        task_named("persona4rec/explanation"),
+        EXPLANATION,
         given,
         llm,
         cache=cache,

@@ -7,7 +7,7 @@ from reprolib.llm.checks import banned_in, empty, repeated, too_long, unknown, w
 from reprolib.llm.embedded import DIGITS, DISPLEASED, PLEASED, Annotator, listed, sentences
 from reprolib.llm.items import Event, numbered
 from reprolib.llm.task import Given, Record, Task, block, form
-from reprolib.papers.sphere.trait_bank import BANK
+from reprolib.llm.trait_bank import BANK
 
 # Words for the medium itself; a persona that uses one tells the platform apart and does not transfer.
 MEDIUM_WORDS = (
@@ -284,30 +284,32 @@ def _reason(trait: Trait, score: float) -> str:
     return f"On {trait.name}, this person {_lean(trait, score)}."
 
 
+VOCABULARY = Task(
+    name="sphere/vocabulary",
+    version=1,
+    about="bipolar traits that two domains share",
+    input=Histories,
+    output=Vocabulary,
+    prompt=_vocabulary_prompt,
+    check=_check_vocabulary,
+    rule=_vocabulary_rule,
+    max_tokens=3000,
+    reads=lambda g: [" ".join(h)[:400] for h in (*g.source_histories, *g.target_histories)],
+)
+PERSONA = Task(
+    name="sphere/persona",
+    version=1,
+    about="a user's persona over the shared traits",
+    input=UserHistory,
+    output=Persona,
+    prompt=_persona_prompt,
+    check=_check_persona,
+    repair=_repair_persona,
+    rule=_persona_rule,
+    reads=lambda g: _told(g) + _typical(g) + _poles(g),
+    max_tokens=1500,
+)
 TASKS = (
-    Task(
-        name="sphere/vocabulary",
-        version=1,
-        about="bipolar traits that two domains share",
-        input=Histories,
-        output=Vocabulary,
-        prompt=_vocabulary_prompt,
-        check=_check_vocabulary,
-        rule=_vocabulary_rule,
-        max_tokens=3000,
-        reads=lambda g: [" ".join(h)[:400] for h in (*g.source_histories, *g.target_histories)],
-    ),
-    Task(
-        name="sphere/persona",
-        version=1,
-        about="a user's persona over the shared traits",
-        input=UserHistory,
-        output=Persona,
-        prompt=_persona_prompt,
-        check=_check_persona,
-        repair=_repair_persona,
-        rule=_persona_rule,
-        reads=lambda g: _told(g) + _typical(g) + _poles(g),
-        max_tokens=1500,
-    ),
+    VOCABULARY,
+    PERSONA,
 )

@@ -63,13 +63,14 @@ def build(dataset, folder, domain, data_dir, annotator, encoder, adapter, gamma,
 
     Only training events are read. Run again to go on after an interruption.
     """
-    from reprolib.data.datasets import load_split
+    from reprolib.data.datasets import load_dataset
     from reprolib.papers.persona4rec import offline
     from reprolib.papers.persona4rec.index.index import PersonaIndex
     from reprolib.text import encode, load_encoder
 
-    split = load_split(dataset, domain, data_dir=data_dir)
-    texts = offline.build(dataset, split, annotator=annotator, data_dir=data_dir)
+    source = load_dataset(dataset, domain or "all", data_dir=data_dir)
+    split = source.split
+    texts = offline.build(source, annotator=annotator)
     model = load_encoder(encoder, adapter=adapter)
     about = {"dataset": dataset, "digest": split.digest, "encoder": model.name}
     index = PersonaIndex.build(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reprolib.data.split import Split
+from reprolib.data.dataset import Dataset
 from reprolib.papers.persona4rec.index.index import PersonaIndex
 from reprolib.papers.persona4rec.serving.index_costs import latency, requests
 
@@ -47,7 +47,7 @@ class Rival:
 
 
 def rivals(
-    split: Split,
+    dataset: Dataset,
     users: np.ndarray,
     items: np.ndarray,
     *,
@@ -64,17 +64,14 @@ def rivals(
     ZS-LLM's answers are kept in a cache of its own that starts empty, so that every new request is a call.
     """
     from reprolib.llm import open_llm
-    from reprolib.papers.persona4rec.rerank import material
     from reprolib.rerankers.exp3rt import expected_ratings, extract, fit_exp3rt
+    from reprolib.rerankers.histories import material_of
     from reprolib.rerankers.tallrec import fit_tallrec, pointwise
     from reprolib.rerankers.zs_llm import listwise
 
-    read, llm, training = (
-        material(split),
-        open_llm(annotator),
-        {"lm": lm, "most": samples, "epochs": epochs},
-    )
-    yes_no, _ = fit_tallrec(read, split, seed=seed, progress=progress, **training)
+    read, llm = material_of(dataset), open_llm(annotator)
+    training = {"lm": lm, "most": samples, "epochs": epochs}
+    yes_no, _ = fit_tallrec(read, dataset.split, seed=seed, progress=progress, **training)
     known = extract(read, users, items, llm, progress=progress)
     rating, _ = fit_exp3rt(known, llm, seed=seed, progress=progress, **training)
     empty = tempfile.TemporaryDirectory()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reprolib.data.split import Split
-from reprolib.evaluate.metrics import check_ranks
+from reprolib.evaluate.rank_table import check_ranks
 
 
 def reranked_table(

@@ -1,34 +1,28 @@
 """The grid on a real Dask scheduler with two worker processes, one of which is killed half-way."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 pytest.importorskip("distributed")
 
+from reprolib.runs import grid as engine
 from reprolib.runs.grid import run_grid, runs
+from reprolib.runs.systems import SYSTEMS
 
-TESTS = os.path.dirname(__file__)
+TESTS = str(Path(__file__).parents[1])
 PRELOAD = """
-import sys, time
+import sys
 sys.path.insert(0, {tests!r})
-from toy import echo
-from reprolib.runs import systems
-from reprolib.data import datasets
-from reprolib.data.split import leave_one_out
-split = leave_one_out(echo(n_users=60), "target", "source")
-datasets.load_split = lambda *_: split
-real = systems.popularity
-def slow(split, seed, progress):
-    time.sleep(0.4)
-    return real(split, seed, progress)
-systems.SYSTEMS["Popularity"] = (slow, {{}})
+import slow_toy
+slow_toy.SECONDS = 0.4
+slow_toy.install()
 """
 
 
@@ -88,13 +82,12 @@ def cluster(tmp_path):
 def test_a_grid_survives_the_death_of_a_worker_and_comes_out_the_same(
     cluster, tmp_path, monkeypatch
 ):
-    from toy import echo
+    import slow_toy
 
-    from reprolib.data import datasets
-    from reprolib.data.split import leave_one_out
-
-    split = leave_one_out(echo(n_users=60), "target", "source")
-    monkeypatch.setattr(datasets, "load_split", lambda *_: split)
+    monkeypatch.setattr(engine, "load_dataset", lambda *_: None)
+    monkeypatch.setattr(engine, "code_digest", lambda _: None)
+    monkeypatch.setitem(SYSTEMS, "Popularity", SYSTEMS["Popularity"])
+    slow_toy.install()
     address, workers = cluster
     cells = runs(["Popularity"], "echo", "source->target", range(12))
 
