@@ -95,13 +95,13 @@ def run(
     A notebook is named by stem, number or path; a path is the file that it names. The exit code is 1 where a
     notebook failed and 130 after Ctrl-C.
     """
-    from reprolib.run_notebooks import INTERRUPTED, run_notebooks
+    from reprolib.run_notebooks import INTERRUPTED, reason_of, run_notebooks
 
     try:
         overrides = _settings(settings)
         outcomes = run_notebooks(names, profile, jobs, overrides, scheduler, figures)
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(reason_of(error)) from None
     finished = [outcome for outcome in outcomes if not outcome.error]
     was_interrupted = any(outcome.error == INTERRUPTED for outcome in outcomes)
     click.echo(f"{len(finished)} of {len(outcomes)} notebooks ran")
@@ -150,7 +150,8 @@ def stale(folder: Path | None) -> None:
 
     find_stale = getattr(provenance, "stale", None)
     if find_stale is None:
-        raise click.ClickException("this version cannot tell what is stale")
+        click.echo("this version cannot tell what is stale")
+        return
     try:
         folder = folder or root_folder() / "figures" / "quick"
         names = list(find_stale(folder))

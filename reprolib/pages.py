@@ -294,7 +294,7 @@ thead th { border-bottom: 2px solid var(--text); }
 tbody tr:hover { background: var(--soft); }
 math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "DejaVu Math TeX Gyre", math;
   font-size: 1.08em; }
-math[display="block"] { margin: .8em 0; overflow-x: auto; }
+math[display="block"] { font-size: 1.2em; margin: .8em 0; overflow-x: auto; }
 blockquote { margin: 1em 0; padding-left: 1em; border-left: 4px solid var(--line); color: var(--muted); }
 .ansi-bold { font-weight: 600; }
 .ansi-red-fg, .ansi-red-intense-fg { color: var(--fault); }

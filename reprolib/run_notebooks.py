@@ -1,6 +1,7 @@
 """Executes copies of the notebooks with papermill, in parallel; a failed notebook does not stop the others."""
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -166,7 +167,7 @@ def execute(path: Path, values: dict[str, object], copy: Path, threads: int) -> 
             error = error or _failed_runs(copy)
             _write_page(copy, error, path.parent)
     except Exception as failure:
-        error = one_sentence(f"{type(failure).__name__}: {failure}")
+        error = reason_of(failure)
     return Outcome(path.name, time.perf_counter() - started, error)
 
 
@@ -233,6 +234,16 @@ def _write_page(copy: Path, error: str, source_folder: Path) -> None:
     from reprolib.pages import write_page
 
     write_page(copy, error, source_folder)
+
+
+def reason_of(error: Exception) -> str:
+    """An error of ours or of the system as one sentence with its cure."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        place = f" ({error.filename})" if error.filename else ""
+        return f"the disk is full{place}; free some space or choose another folder with --figures"
+    if isinstance(error, ValueError):
+        return one_sentence(str(error))
+    return one_sentence(f"{type(error).__name__}: {error}")
 
 
 def one_sentence(message: str, most_lines: int = 6) -> str:

@@ -108,7 +108,13 @@ def test_a_full_disk_is_one_sentence(house, monkeypatch):
 
     monkeypatch.setattr(run, "_write_page", full)
     (outcome,) = run_notebooks(("10",), "smoke", progress=False)
-    assert outcome.error == "OSError: [Errno 28] No space left on device"
+    assert outcome.error == (
+        "the disk is full; free some space or choose another folder with --figures"
+    )
+    monkeypatch.setattr("reprolib.report.write_index", full)
+    result = CliRunner().invoke(main, ["run", "10", "-p", "smoke"])
+    assert result.exit_code == 1
+    assert "Error: the disk is full; free some space" in result.output
 
 
 def test_ctrl_c_lists_what_ran_and_leaves_no_kernel(house):
