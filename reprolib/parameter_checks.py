@@ -78,6 +78,15 @@ RANGES = {
     "DROPOUT": SHARE_BELOW_ONE,
     "DROPOUTS": SHARE_BELOW_ONE,
 }
+# parameters of one notebook that name domains of its DATASET
+DIRECTIONS_OF_DATASET = ("DIRECTION", "DIRECTIONS", "LEAK_DIRECTIONS")
+# lists that belong together: the data sets, the domain of each, and more about each
+ALIGNED = (
+    ("DATASETS", "DOMAINS"),
+    ("PROFILED", "PROFILED_DOMAINS"),
+    ("FIRST_STAGE_ONLY", "FIRST_STAGE_DOMAINS"),
+    ("CHECKS", "CHECK_DOMAINS", "CHECK_DROPOUTS", "CHECK_BATCH_SIZES", "CHECK_EPOCHS"),
+)
 NEVER_EMPTY = ("DATASETS", "DIRECTIONS", "EPOCHS", "NEGATIVES", "SEEDS", "SYSTEMS")
 
 
@@ -101,6 +110,67 @@ def checked_value(name: str, value: object, default: object) -> object:
         if check_name is not None and isinstance(item, str):
             _check_name(name, item, check_name)
     return value
+
+
+def check_together(values: dict[str, object]) -> None:
+    """Check what no value shows alone: that directions name domains of the data set, and that lists are aligned.
+
+    values  all parameters of a notebook, each of them checked already
+    Raises ParameterError with one sentence.
+    """
+    if "DATASET" in values:
+        domains = domains_of(values["DATASET"])
+        for name in DIRECTIONS_OF_DATASET:
+            directions = values.get(name, [])
+            for direction in directions if isinstance(directions, list) else [directions]:
+                _check_domains(name, _domains_in(direction), values["DATASET"], domains)
+        if "DOMAIN" in values:
+            _check_domains("DOMAIN", [values["DOMAIN"]], values["DATASET"], domains)
+    for names in ALIGNED:
+        if all(name in values for name in names):
+            _check_aligned(names, values)
+
+
+def _check_aligned(names: tuple[str, ...], values: dict[str, object]) -> None:
+    first, second = names[:2]
+    for name in names[1:]:
+        if len(values[name]) != len(values[first]):
+            raise ParameterError(
+                f"{name} has {len(values[name])} values and {first} has {len(values[first])}; "
+                "one for each is expected"
+            )
+    for dataset, domain in zip(values[first], values[second], strict=True):
+        _check_domains(second, [domain], dataset, domains_of(dataset))
+
+
+def _check_domains(name: str, used: list[str], dataset: str, domains: list[str]) -> None:
+    for domain in used:
+        if domains and domain not in domains:
+            raise ParameterError(
+                f"{name} names {domain!r}, but {dataset} has {' and '.join(domains)}"
+            )
+
+
+def domains_of(dataset: str) -> list[str]:
+    """The domains of a data set by its name alone; empty where the name does not say them."""
+    from reprolib.data.sources.registry import source
+
+    domains = []
+    for part in dataset.split("|"):
+        name = part.strip()
+        if name.startswith("world-"):
+            domains += [word for word in name.partition("/")[2].split("-") if word]
+        else:
+            domains += source(name).domains
+    return domains
+
+
+def _domains_in(direction: str) -> list[str]:
+    from reprolib.data.split import parse_direction  # heavy: it imports polars
+
+    source, target = parse_direction(direction)
+    sources = source.split("+") if source else []
+    return sources + ([target] if target else [])
 
 
 def _in_type_of_default(name: str, value: object, default: object) -> object:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reprolib.flat_yaml import ParameterError, read_yaml
 from reprolib.folders import figures_folder, root_folder
-from reprolib.parameter_checks import checked_value
+from reprolib.parameter_checks import check_together, checked_value
 
 __all__ = [
     "PROFILES",
@@ -158,6 +158,10 @@ def parameters(
     for key, value in (overrides or {}).items():
         if key in defaults:
             values[key] = _checked(notebook.name, key, value, defaults)
+    try:
+        check_together(defaults | values)
+    except ValueError as error:
+        raise ParameterError(f"{notebook.name} in profile {profile}: {error}") from None
     return values
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from reprolib.flat_yaml import read_value
 from reprolib.notebook_style import problems, style
-from reprolib.parameter_checks import checked_value
+from reprolib.parameter_checks import check_together, checked_value
 from reprolib.project import (
     PROFILES,
     ParameterError,
@@ -307,3 +307,34 @@ def test_a_figures_folder_that_may_not_be_written_is_one_sentence(tmp_path, monk
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(ParameterError, match="may not be written to"):
         figures_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            {"DATASET": "world-quick/food-kitchen", "DIRECTION": "food->books"},
+            "DIRECTION names 'books', but world-quick/food-kitchen has food and kitchen",
+        ),
+        (
+            {"DATASET": "amazon2014-movie-book-c2dsr", "DIRECTIONS": ["movie->book", "x->book"]},
+            "DIRECTIONS names 'x', but amazon2014-movie-book-c2dsr has movie and book",
+        ),
+        ({"DATASET": "movielens-100k", "DOMAIN": "books"}, "DOMAIN names 'books'"),
+        (
+            {"DATASETS": ["movielens-100k"], "DOMAINS": []},
+            "DOMAINS has 0 values and DATASETS has 1",
+        ),
+        ({"DATASETS": ["movielens-100k"], "DOMAINS": ["books"]}, "DOMAINS names 'books'"),
+    ],
+)
+def test_parameters_that_do_not_fit_each_other_are_one_sentence(values, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        check_together(values)
+
+
+def test_parameters_that_fit_each_other_pass():
+    check_together({"DATASET": "world-quick/goodreads | steam", "DIRECTION": "goodreads->games"})
+    check_together({"DATASET": "world-smoke/food-kitchen", "DIRECTIONS": ["food->kitchen", "food"]})
+    check_together({"DATASET": "world-smoke/a-b-c", "DIRECTION": "a+b->c"})
+    check_together({"DATASETS": ["world-quick"], "DIRECTION": "all"})
