@@ -3,9 +3,11 @@ import pytest
 import torch
 from toy import corpus, echo, groups
 
-from reprolib.baselines.lightgcn import LightGCN, fit_lightgcn
+from reprolib.baselines.lightgcn import LightGCN, lightgcn
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import leave_one_out
-from reprolib.evaluate.metrics import summarise
+from reprolib.evaluate.metrics import value
+from reprolib.evaluate.summary import summarise
 from reprolib.evaluate.table import rank_table
 from reprolib.runs.systems import train
 
@@ -44,8 +46,8 @@ def test_it_learns_the_groups_that_popularity_cannot_see():
     split = leave_one_out(groups(), "groups")
 
     def ndcg(name, **options):
-        trained = train(name, split, seed=0, progress=False, **options)
-        return summarise(rank_table(*trained.vectors("test"), split, system=name), ["NDCG@10"])[
+        fitted = train(name, Dataset(split), seed=0, progress=False, **options)
+        return summarise(rank_table(*fitted.vectors("test"), split, system=name), ["NDCG@10"])[
             "NDCG@10"
         ].iloc[0]
 
@@ -59,8 +61,8 @@ def test_held_out_events_and_the_other_domain_are_in_no_edge():
         other.item[held] = np.random.default_rng(1).integers(*other.candidates, len(held))
     other.src_item[:] = 1
     torch.manual_seed(0)
-    one = LightGCN(split, dim=8)
-    two = LightGCN(other, dim=8)
+    one = LightGCN(split, dim=8, layers=3)
+    two = LightGCN(other, dim=8, layers=3)
     two.load_state_dict(one.state_dict())
     for a, b in zip(one(), two(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -69,7 +71,7 @@ def test_held_out_events_and_the_other_domain_are_in_no_edge():
 def test_the_same_seed_gives_the_same_vectors_and_another_seed_others():
     split = leave_one_out(groups(n_users=60), "groups")
     one, again, other = (
-        fit_lightgcn(split, dim=8, epochs=3, seed=s, progress=False).items for s in (1, 1, 2)
+        lightgcn(Dataset(split), s, False, dim=8, epochs=3).vectors("test")[1] for s in (1, 1, 2)
     )
     assert torch.equal(one, again)
     assert not torch.allclose(one, other)
@@ -77,20 +79,14 @@ def test_the_same_seed_gives_the_same_vectors_and_another_seed_others():
 
 def test_the_best_validation_epoch_is_kept_and_training_stops_after_patience():
     split = leave_one_out(groups(n_users=80), "groups")
-    fitted = fit_lightgcn(split, dim=8, epochs=400, every=2, patience=3, lr=0.05, progress=False)
-    reached = [row["NDCG@10"] for row in fitted.history]
-    assert len(reached) - 1 - int(np.argmax(reached)) == 3
-    assert fitted.history[-1]["epoch"] < 400
-    users, where = split.held_out("valid")
-    _, ptr, seen = split.seen("valid")
-    from reprolib.evaluate.metrics import value
-    from reprolib.evaluate.ranking import full_rank
-
-    tensors = [torch.from_numpy(x) for x in (split.item[where], ptr, seen)]
-    kept = value(
-        full_rank(fitted.users[users], fitted.items, *tensors, *split.candidates).numpy(), "NDCG@10"
-    ).mean()
-    assert kept == pytest.approx(max(reached))
+    fitted = lightgcn(Dataset(split), 0, False, dim=8, epochs=400, every=2, patience=3, lr=0.05)
+    looks = [row["NDCG@10"] for row in fitted.history if "NDCG@10" in row]
+    assert (fitted.looks, fitted.best_look) == (len(looks), 1 + int(np.argmax(looks)))
+    assert fitted.looks - fitted.best_look == 3
+    assert fitted.ended == "patience"
+    assert fitted.history[-1]["epoch"] == 2 * fitted.looks < 400
+    ranks = rank_table(*fitted.vectors("valid"), split, system="LightGCN", stage="valid")
+    assert value(ranks["rank"], "NDCG@10").mean() == pytest.approx(max(looks))
 
 
 def test_only_vectors_of_seen_nodes_get_a_gradient_from_the_score():
@@ -98,7 +94,7 @@ def test_only_vectors_of_seen_nodes_get_a_gradient_from_the_score():
         ("e", "only-held-out", "d", 9)
     ]
     split = leave_one_out(corpus([*rows, ("e", "v", "d", 1), ("e", "w", "d", 2)]), "d")
-    model = LightGCN(split, dim=4)
+    model = LightGCN(split, dim=4, layers=3)
     users, items = model()
     (users[0] * items[1]).sum().backward()
     lonely = split.n_users + 1 + list(split.items).index("only-held-out")
