@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reprolib.flat_yaml import ParameterError, is_nested, read_value
-from reprolib.runs.systems import find_system
+from reprolib.parameter_names import NAMES, domains_in, domains_of
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 PLURALS = {bool: "true and false", int: "whole numbers", float: "numbers", str: "texts"}
@@ -123,7 +123,7 @@ def check_together(values: dict[str, object]) -> None:
         for name in DIRECTIONS_OF_DATASET:
             directions = values.get(name, [])
             for direction in directions if isinstance(directions, list) else [directions]:
-                _check_domains(name, _domains_in(direction), values["DATASET"], domains)
+                _check_domains(name, domains_in(direction), values["DATASET"], domains)
         if "DOMAIN" in values:
             _check_domains("DOMAIN", [values["DOMAIN"]], values["DATASET"], domains)
     for names in ALIGNED:
@@ -149,28 +149,6 @@ def _check_domains(name: str, used: list[str], dataset: str, domains: list[str])
             raise ParameterError(
                 f"{name} names {domain!r}, but {dataset} has {' and '.join(domains)}"
             )
-
-
-def domains_of(dataset: str) -> list[str]:
-    """The domains of a data set by its name alone; empty where the name does not say them."""
-    from reprolib.data.sources.registry import source
-
-    domains = []
-    for part in dataset.split("|"):
-        name = part.strip()
-        if name.startswith("world-"):
-            domains += [word for word in name.partition("/")[2].split("-") if word]
-        else:
-            domains += source(name).domains
-    return domains
-
-
-def _domains_in(direction: str) -> list[str]:
-    from reprolib.data.split import parse_direction  # heavy: it imports polars
-
-    source, target = parse_direction(direction)
-    sources = source.split("+") if source else []
-    return sources + ([target] if target else [])
 
 
 def _in_type_of_default(name: str, value: object, default: object) -> object:
@@ -248,87 +226,3 @@ def _check_name(name: str, value: str, check: Callable[[str], None]) -> None:
         check(value)
     except ValueError as error:
         raise ParameterError(f"{name}: {error}") from None
-
-
-def check_system(name: str) -> None:
-    """Raises ValueError, with the nearest name, where the registry holds no system of that name."""
-    find_system(name)
-
-
-def check_loss(name: str) -> None:
-    """Raises ValueError where the training loop has no such loss; empty means each system's own."""
-    from reprolib.training.loop import LOSSES  # heavy: it imports torch
-
-    if name and name not in LOSSES:
-        raise ValueError(f"{name!r} is no loss; use one of {', '.join(LOSSES)}, or empty text")
-
-
-def check_language_model(name: str) -> None:
-    """Raises ValueError where the text names no kind of language model; whether it answers is not tried."""
-    kind, _, rest = name.partition(":")
-    if name != "embedded" and not (kind in ("openai", "hf", "replay") and rest):
-        raise ValueError(
-            f"{kind!r} names no language model; use embedded, openai:MODEL@BASE_URL, hf:MODEL or "
-            "replay:FILE.jsonl"
-        )
-
-
-def check_dataset(name: str) -> None:
-    """Raises ValueError where neither the registry nor the miniature world has a data set of that name.
-
-    A world without a domain ("world-quick") stands for all of its pairs.
-    """
-    from reprolib.data.datasets import known_dataset  # heavy: it imports pandas and polars
-
-    if name.startswith("world-") and "/" not in name:
-        check_world(name.removeprefix("world-"))
-    else:
-        known_dataset(name)
-
-
-def check_direction(text: str) -> None:
-    """Raises ValueError where the text is not "source->target" or the name of one domain."""
-    from reprolib.data.split import parse_direction  # heavy: it imports polars
-
-    parse_direction(text)
-
-
-def check_metric(name: str) -> None:
-    """Raises ValueError where evaluate.metrics knows no metric of that name."""
-    from reprolib.evaluate.metrics import parse  # heavy: it imports numpy and pandas
-
-    parse(name)
-
-
-def check_world(size: str) -> None:
-    """Raises ValueError where the miniature world has no such size."""
-    from reprolib.data.world import SIZES
-
-    if size not in SIZES:
-        raise ValueError(f"there is no world of size {size!r}; use one of {', '.join(SIZES)}")
-
-
-NAMES: dict[str, Callable[[str], None]] = {
-    "COST_SYSTEMS": check_system,
-    "LEAK_SYSTEMS": check_system,
-    "PLUGIN": check_system,
-    "SYSTEMS": check_system,
-    "CHECKS": check_dataset,
-    "DATASET": check_dataset,
-    "DATASETS": check_dataset,
-    "FIRST_STAGE_ONLY": check_dataset,
-    "ID_PAIRS": check_dataset,
-    "PAIRS": check_dataset,
-    "PROFILED": check_dataset,
-    "RATED": check_dataset,
-    "STATISTICS": check_dataset,
-    "DIRECTION": check_direction,
-    "DIRECTIONS": check_direction,
-    "LEAK_DIRECTIONS": check_direction,
-    "METRIC": check_metric,
-    "METRICS": check_metric,
-    "LOSS": check_loss,
-    "ANNOTATOR": check_language_model,
-    "LLM": check_language_model,
-    "WORLD": check_world,
-}
