@@ -1,5 +1,6 @@
-"""Batches for sequence models: index slices of tensors that already lie on the device, right-padded, cut to the longest
-row. Every time pointer is set here, once, from `Split.before`; no model looks at a clock itself.
+"""Batches for sequence models: index slices of tensors that already lie on the device, right-padded.
+
+Every time pointer is set here, once, from `Split.before`; no model looks at a clock itself.
 """
 
 from collections.abc import Iterator
@@ -54,6 +55,9 @@ class Batches:
             is the held-out event
     length  at most this many latest events of each sequence
     parts   which sequences to build: ("tgt",), ("tgt", "mix") or ("tgt", "src", "mix")
+    device  where the tensors lie
+    Attributes: `user` (rows,) codes, `n_np` (rows,) number of target positions, `longest` (rows,) longest sequence of
+    the parts.
     """
 
     def __init__(
@@ -64,92 +68,130 @@ class Batches:
         parts: tuple[str, ...] = ("tgt",),
         device: torch.device | str = "cpu",
     ):
-        if stage == "train":
-            user = np.flatnonzero(split.train_end - split.ptr[:-1] >= 2)
-            label = split.train_end[user] - 1
-        else:
-            user, label = split.held_out(stage)
-        self.parts, self.length, self.device = parts, length, device
-
-        def put(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64)).to(device)
-
+        self.parts = parts
+        self.length = length
+        self.device = device
+        user, label = _rows(split, stage)
         self.n_np = np.minimum(label - split.ptr[user], length)
-        self.user, self.label, self.n = put(user), put(label), put(self.n_np)
-        self.item, self.time = put(split.item), put(split.time)
         self.longest = self.n_np
+        self.user = self._tensor(user)
+        self.label = self._tensor(label)  # position of each row's last label in `split.item`
+        self.n = self._tensor(self.n_np)
+        self.item = self._tensor(split.item)
+        self.time = self._tensor(split.time)
         if "src" in parts:
-            self.before, self.src_start = put(split.before), put(split.src_ptr[user])
-            self.src_item, self.src_time = (
-                put(np.append(split.src_item, 0)),
-                put(np.append(split.src_time, 0)),
-            )
-            self.longest = np.maximum(self.longest, np.minimum(split.before[label], length))
+            self._prepare_source(split, user, label)
         if "mix" in parts:
-            place, item, time, domain = _merge(split)
-            self.mix_place, self.mix_start = put(place), put(split.ptr[user] + split.src_ptr[user])
-            self.mix_item, self.mix_time, self.mix_domain = put(item), put(time), put(domain)
-            self.longest = np.maximum(self.longest, np.minimum(place[label], length))
+            self._prepare_merged(split, user, label)
+
+    def _prepare_source(self, split: Split, user: np.ndarray, label: np.ndarray) -> None:
+        self.before = self._tensor(split.before)
+        self.src_start = self._tensor(split.src_ptr[user])
+        # one event more, so that there is something to point at where nobody has a source event
+        self.src_item = self._tensor(np.append(split.src_item, 0))
+        self.src_time = self._tensor(np.append(split.src_time, 0))
+        n_source = np.minimum(split.before[label], self.length)
+        self.longest = np.maximum(self.longest, n_source)
+
+    def _prepare_merged(self, split: Split, user: np.ndarray, label: np.ndarray) -> None:
+        place, item, time, domain = _merge(split)
+        self.mix_place = self._tensor(place)
+        self.mix_start = self._tensor(split.ptr[user] + split.src_ptr[user])
+        self.mix_item = self._tensor(item)
+        self.mix_time = self._tensor(time)
+        self.mix_domain = self._tensor(domain)
+        n_merged = np.minimum(place[label], self.length)
+        self.longest = np.maximum(self.longest, n_merged)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64)).to(self.device)
 
     def __len__(self) -> int:
         return len(self.n_np)
 
     def epoch(self, batch_size: int, rng: np.random.Generator) -> Iterator[Tensor]:
         """Row numbers of one epoch's batches: rows of like length together, order within and of batches random."""
-        order = torch.from_numpy(np.lexsort((rng.random(len(self)), self.longest))).to(self.device)
-        for b in rng.permutation(-(-len(self) // batch_size)):
-            yield order[b * batch_size : (b + 1) * batch_size]
+        by_length = np.lexsort((rng.random(len(self)), self.longest))
+        order = torch.from_numpy(by_length).to(self.device)
+        n_batches = -(-len(self) // batch_size)
+        for batch in rng.permutation(n_batches):
+            yield order[batch * batch_size : (batch + 1) * batch_size]
 
     def batch(self, rows: Tensor) -> Batch:
-        """The batch of the given row numbers."""
-        n, label = self.n[rows], self.label[rows]
-        at, real, age = _window(label, n, len(self.item) - 1)
-        fields = {
-            "user": self.user[rows],
-            "n": n,
-            "tgt": self.item[at] * real,
-            "tgt_t": self.time[at] * real,
-            "tgt_age": age,
-            "pos": self.item[at + 1] * real,
-            "real": real,
-        }
-        if "src" in self.parts:
-            readable = self.before[label]
-            count = readable.clamp(max=self.length)
-            where, inside, age = _window(self.src_start[rows] + readable, count, len(self.src_item))
-            fields |= {
-                "src": self.src_item[where] * inside,
-                "src_t": self.src_time[where] * inside,
-                "src_age": age,
-                "src_n": count,
-                "src_ptr": self._pointer(self.before[at + 1], readable - count, real),
-            }
-        if "mix" in self.parts:
-            readable = self.mix_place[label]
-            count = readable.clamp(max=self.length)
-            where, inside, age = _window(self.mix_start[rows] + readable, count, len(self.mix_item))
-            fields |= {
-                "mix": self.mix_item[where] * inside,
-                "mix_t": self.mix_time[where] * inside,
-                "mix_age": age,
-                "mix_dom": self.mix_domain[where] * inside,
-                "mix_n": count,
-                "mix_ptr": self._pointer(self.mix_place[at + 1], readable - count, real),
-            }
-        return Batch(**fields)
+        """The batch of the row numbers (B,)."""
+        n = self.n[rows]
+        event, real, age = _window(self.label[rows], n, len(self.item) - 1)
+        source = self._source(rows, event, real) if "src" in self.parts else {}
+        merged = self._merged(rows, event, real) if "mix" in self.parts else {}
+        return Batch(
+            user=self.user[rows],
+            n=n,
+            tgt=self.item[event] * real,
+            tgt_t=self.time[event] * real,
+            tgt_age=age,
+            pos=self.item[event + 1] * real,
+            real=real,
+            **source,
+            **merged,
+        )
 
-    @staticmethod
-    def _pointer(readable: Tensor, dropped: Tensor, real: Tensor) -> Tensor:
-        """Index of the last readable event inside the window that starts after `dropped` events; -1 = none."""
-        return torch.where(real, (readable - 1 - dropped[:, None]).clamp(min=-1), -1)
+    def _source(self, rows: Tensor, event: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Fields of the part "src"; event (B, T) target positions in `item`, real (B, T)."""
+        readable = self.before[self.label[rows]]
+        n = readable.clamp(max=self.length)
+        source_event, exists, age = _window(self.src_start[rows] + readable, n, len(self.src_item))
+        return {
+            "src": self.src_item[source_event] * exists,
+            "src_t": self.src_time[source_event] * exists,
+            "src_age": age,
+            "src_n": n,
+            "src_ptr": _pointer(self.before[event + 1], readable - n, real),
+        }
+
+    def _merged(self, rows: Tensor, event: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Fields of the part "mix"; event (B, T) target positions in `item`, real (B, T)."""
+        readable = self.mix_place[self.label[rows]]
+        n = readable.clamp(max=self.length)
+        mix_event, exists, age = _window(self.mix_start[rows] + readable, n, len(self.mix_item))
+        return {
+            "mix": self.mix_item[mix_event] * exists,
+            "mix_t": self.mix_time[mix_event] * exists,
+            "mix_age": age,
+            "mix_dom": self.mix_domain[mix_event] * exists,
+            "mix_n": n,
+            "mix_ptr": _pointer(self.mix_place[event + 1], readable - n, real),
+        }
+
+
+def _rows(split: Split, stage: str) -> tuple[np.ndarray, np.ndarray]:
+    """User of each row, and position of its last label in `split.item`."""
+    if stage != "train":
+        return split.held_out(stage)
+    n_training = split.train_end - split.ptr[:-1]
+    user = np.flatnonzero(n_training >= 2)
+    return user, split.train_end[user] - 1
 
 
 def _window(end: Tensor, n: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions end - n .. end - 1 per row, which of them are real, and their age counted from the last (0)."""
-    steps = torch.arange(max(int(n.max()) if len(n) else 0, 1), device=n.device)
+    """Per row the n positions before `end`, right-padded: positions (B, L), which of them are real, and their age.
+
+    end, n (B,); positions are end - n .. end - 1, cut to size - 1 where they are padding; the last has age 0
+    """
+    longest = int(n.max()) if len(n) else 0
+    steps = torch.arange(max(longest, 1), device=n.device)
     real = steps < n[:, None]
-    at = ((end - n)[:, None] + steps).clamp_(max=size - 1)
-    return at, real, (n[:, None] - 1 - steps).clamp_(min=0)
+    positions = ((end - n)[:, None] + steps).clamp_(max=size - 1)
+    age = (n[:, None] - 1 - steps).clamp_(min=0)
+    return positions, real, age
+
+
+def _pointer(readable: Tensor, dropped: Tensor, real: Tensor) -> Tensor:
+    """(B, T): index of the last readable event inside a window that starts after `dropped` events; -1 = none.
+
+    readable (B, T) events that may be read to predict each target position, dropped (B,), real (B, T)
+    """
+    last = (readable - 1 - dropped[:, None]).clamp(min=-1)
+    return torch.where(real, last, -1)
 
 
 def _merge(split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -158,45 +200,54 @@ def _merge(split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     Returns (place of each target event within its user's merged sequence, merged items, times, 1 = target).
     """
     user = np.repeat(np.arange(split.n_users), np.diff(split.ptr))
-    src_user = np.repeat(np.arange(split.n_users), np.diff(split.src_ptr))
-    place = np.arange(len(user)) - split.ptr[:-1][user] + split.before
+    target_place = np.arange(len(user)) - split.ptr[:-1][user]
+    place = target_place + split.before
     start = split.ptr[:-1] + split.src_ptr[:-1]
-    total = len(user) + len(src_user)
-    item, time, domain = (
-        np.empty(total, np.int64),
-        np.empty(total, np.int64),
-        np.zeros(total, np.int64),
-    )
-    at = start[user] + place
-    item[at], time[at], domain[at] = split.item, split.time, 1
-    free = np.flatnonzero(domain == 0)
-    item[free], time[free] = split.src_item, split.src_time
+    total = len(split.item) + len(split.src_item)
+    item = np.empty(total, np.int64)
+    time = np.empty(total, np.int64)
+    domain = np.zeros(total, np.int64)
+    target_slots = start[user] + place
+    item[target_slots] = split.item
+    time[target_slots] = split.time
+    domain[target_slots] = 1
+    source_slots = np.flatnonzero(domain == 0)
+    item[source_slots] = split.src_item
+    time[source_slots] = split.src_time
     return place, item, time, domain
 
 
 class Negatives:
-    """Uniform negatives from the candidates that the user has no training event with, drawn exactly by rejection."""
+    """Uniform negatives from the candidates that the user has no training event with, drawn exactly by rejection.
+
+    Raises ValueError where a user has met all candidates.
+    """
 
     def __init__(self, split: Split):
         user, item = split.train_pairs()
         self.first, self.last = split.candidates
         self.base = split.n_items + 1
-        self.keys = np.unique(user * self.base + item)
-        per_user = np.bincount(self.keys // self.base, minlength=1)
-        if per_user.max() > self.last - self.first:
+        self.keys = np.unique(user * self.base + item)  # one sorted number per (user, item)
+        items_of_user = np.bincount(self.keys // self.base, minlength=1)
+        n_candidates = self.last - self.first + 1
+        if items_of_user.max() >= n_candidates:
             raise ValueError(
-                f"Negatives: a user of {split.name} has met all {self.last - self.first + 1} candidates; "
-                "no negative is left"
+                f"Negatives: a user of {split.name} has met all {n_candidates} candidates; no negative is left"
             )
 
     def draw(self, users: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One item code per entry of `users`."""
-        negative = rng.integers(self.first, self.last + 1, len(users))
-        open_ = np.arange(len(users))
-        while len(open_):
-            key = users[open_] * self.base + negative[open_]
-            at = np.searchsorted(self.keys, key)
-            at[at == len(self.keys)] = 0
-            open_ = open_[self.keys[at] == key]
-            negative[open_] = rng.integers(self.first, self.last + 1, len(open_))
-        return negative
+        """One item code per entry of `users` (n,)."""
+        drawn = rng.integers(self.first, self.last + 1, len(users))
+        undecided = np.arange(len(users))
+        while len(undecided):
+            is_met = self._is_met(users[undecided], drawn[undecided])
+            undecided = undecided[is_met]
+            drawn[undecided] = rng.integers(self.first, self.last + 1, len(undecided))
+        return drawn
+
+    def _is_met(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """(n,) bool: has each user a training event with the item?"""
+        key = users * self.base + items
+        place = np.searchsorted(self.keys, key)
+        place[place == len(self.keys)] = 0
+        return self.keys[place] == key
