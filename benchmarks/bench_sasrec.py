@@ -25,18 +25,25 @@ def epoch_of(split, length: int, loss: str = "bce", seed: int = 0):
     """A function that trains one epoch, and the model."""
     import torch
 
-    from reprolib.baselines.sasrec import SASRec
-    from reprolib.training import loop as train
-    from reprolib.training.batches import Batches, Negatives
+    from reprolib.baselines.sasrec import sasrec
+    from reprolib.data.dataset import Dataset
+    from reprolib.training.loop import SequenceTrainer, seed_everything
 
     torch.set_num_threads(int(THREADS))
-    rng = train.seed_everything(seed)
-    model = SASRec(split.n_items, length=length, **OPTIONS)
-    rows, sampler = Batches(split, "train", length), Negatives(split) if loss == "bce" else None
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98), fused=True)
-    return lambda: train._epoch(
-        model, rows, split, sampler, optimiser, loss, 256, 512, 5.0, rng
-    ), model
+    rng = seed_everything(seed)
+    model = sasrec.build(Dataset(split), length=length, **OPTIONS)
+    trainer = SequenceTrainer(
+        model,
+        split,
+        loss=loss,
+        lr=1e-3,
+        weight_decay=0.0,
+        batch_size=256,
+        negatives=512,
+        clip=5.0,
+        rng=rng,
+    )
+    return trainer.train_epoch, model
 
 
 def speed(repeats: int) -> None:
