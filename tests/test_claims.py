@@ -1,12 +1,11 @@
 import json
-from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from reprolib.report.claims import COSTS, PAPERS, is_variant, load_claims
+from reprolib.report.claims import COSTS, PAPERS, load_claims
 from reprolib.report.scorecard import (
     beside,
     claims_table,
@@ -19,8 +18,10 @@ from reprolib.report.scorecard import (
 )
 from reprolib.report.verdicts import judge, plain
 from reprolib.rerankers.causal_lm import SMALL, CausalLM
-from reprolib.runs.grid import FORMAT, Run, code_digest, write_cell
+from reprolib.runs.grid import Run, system_code
 from reprolib.runs.read_store import annotators, load_store
+from reprolib.runs.store import write_cell
+from reprolib.runs.systems import SYSTEMS
 
 USERS = 400
 
@@ -57,7 +58,7 @@ def noisy(share, seed=0):
     return np.where(np.random.default_rng(seed).random(USERS) < share, 1, 100)
 
 
-COST = pd.DataFrame(columns=["system", "dataset", "direction", "seed", "annotator", "llm"])
+COST = pd.DataFrame(columns=["label", "dataset", "direction", "seed", "annotator", "llm"])
 
 
 def claim(kind, paper="SemaCDR", name="test-01", **arguments):
@@ -107,14 +108,11 @@ def test_a_claims_systems_are_named_as_the_published_numbers_name_them():
     from reprolib.report.published import published
 
     known = {*published("semacdr")["system"], *published("persona4rec")["system"]}
-    settings = {s for s in known if is_variant(s)}
     for c in load_claims():
         if c.paper == "SemaCDR":
             assert {s for s in c.systems() if "=" not in s} <= known, c.id
         if c.paper == "PERSONA4REC" and c.kind != "untestable":
             assert set(c.systems()) <= known, c.id
-    assert "SemaCDR w/o InnSem" in settings
-    assert not settings & {"SemaCDR", "PERSONA4REC on BPR-MF", "C2DSR + semantics"}
 
 
 @pytest.mark.parametrize(
@@ -355,7 +353,7 @@ def test_gains_of_two_directions_are_compared_inside_one_collection_only(verdict
 def test_a_cost_is_held_against_a_limit_or_against_other_systems(verdict):
     cost = pd.DataFrame(
         {
-            "system": ["A", "A", "B"],
+            "label": ["A", "A", "B"],
             "dataset": "real-set",
             "direction": "x",
             "seed": [0, 1, 0],
@@ -441,20 +439,27 @@ WORLD = "world-smoke/food-kitchen"
 def store_cell(
     folder, name, rank, seed=0, dataset=WORLD, options=(), split="s1", code=None, **info
 ):
-    run = Run("Popularity", dataset, "kitchen", "food", seed, options=options, label=name)
-    ranks = ranks_of({name: rank}, "food→kitchen", dataset, seed)
+    """A cell of the system of that name; "SYSTEM x" and unknown names are variants."""
+    system, _, variant = (
+        name.partition(" ") if name.split(" ")[0] in SYSTEMS else ("Popularity", "", name)
+    )
+    run = Run(system, dataset, "food->kitchen", seed, variant=variant)
     record = {
-        "format": FORMAT,
-        "run": asdict(run),
+        "run": run.factors | {"options": dict(options)},
         "split": split,
-        "code": code or code_digest("Popularity"),
+        "code": code or system_code(system),
         "history": [],
         "parameters": 7,
         "train_seconds": 0.5,
         "coverage@10": 0.1,
         "seconds": 1.0,
+        "steps": 0,
+        "looks": 0,
+        "best_look": 0,
+        "ended": "",
         "users": USERS,
     }
+    ranks = ranks_of({name: rank}, "food->kitchen", dataset, seed)
     write_cell(folder / f"{len(list(folder.iterdir())):04}.parquet", ranks, record | info)
 
 
@@ -468,9 +473,8 @@ def test_the_store_is_read_current_complete_and_with_what_was_left_out(tmp_path)
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     store_cell(tmp_path, "B", POOR, dataset="world-smoke-2/food-kitchen")
     stored = load_store(tmp_path, ["world-smoke"])
-    assert (
-        set(load_store(tmp_path, [WORLD]).ranks["system"]) == set(stored.ranks["system"]) == {"A"}
-    )
+    assert set(load_store(tmp_path, [WORLD]).ranks["variant"]) == {"A"}
+    assert set(stored.ranks["variant"]) == {"A"}
     assert stored.ranks.groupby("seed")["rank"].apply(lambda r: (r == GOOD).all()).tolist() == [
         True,
         True,
@@ -495,7 +499,7 @@ def test_only_who_wrote_what_was_read_is_named_and_once(tmp_path):
     store_cell(tmp_path, "B", POOR, annotator="embedded, small")
     store_cell(tmp_path, "C", FAIR, annotator="small")
     cost = load_store(tmp_path).cost
-    assert cost[["system", "annotator", "llm"]].values.tolist() == [
+    assert cost[["variant", "annotator", "llm"]].values.tolist() == [
         ["A", "none", False],
         ["B", "embedded, small", True],
         ["C", "small", True],
@@ -528,7 +532,7 @@ def test_the_scorecard_is_made_from_the_store_and_names_the_miniature_world(tmp_
         store_cell(
             tmp_path, "SemaCDR", noisy(0.8, 20 + seed), seed, llm_calls=3, annotator="embedded"
         )
-        store_cell(tmp_path, "LLM-EDT", noisy(0.45, 40 + seed), seed)
+        store_cell(tmp_path, "MGCL", noisy(0.45, 40 + seed), seed)
         store_cell(tmp_path, "SemaCDR K=2", noisy(0.7, 20 + seed), seed)
     stored = load_store(tmp_path)
     verdicts = judge(load_claims(), stored.ranks, stored.cost)
@@ -536,10 +540,10 @@ def test_the_scorecard_is_made_from_the_store_and_names_the_miniature_world(tmp_
     assert row["verdict"] == "reproduced, on the miniature world"
     assert (row["annotator"], row["seeds"], row["users"]) == ("embedded", 2, USERS)
     board = leaderboard(stored.ranks, "world-smoke/food-kitchen", "food->kitchen")
-    assert board["system"].tolist() == ["SemaCDR", "TJAPL", "LLM-EDT", "SASRec"]
+    assert board["system"].tolist() == ["SemaCDR", "TJAPL", "MGCL", "SASRec"]
     assert board["NDCG@10 †"].tolist() == [True, False, False, False]
     cost = cost_table(stored.cost, "world-smoke/food-kitchen", "food->kitchen").set_index("system")
-    assert cost["LLM calls"].to_dict() == {"SASRec": 0, "TJAPL": 0, "LLM-EDT": 0, "SemaCDR": 3}
+    assert cost["LLM calls"].to_dict() == {"SASRec": 0, "TJAPL": 0, "MGCL": 0, "SemaCDR": 3}
     assert (
         len(effects_figure(verdicts).axes[0].get_yticklabels())
         == verdicts["relative low"].notna().sum()

@@ -1,18 +1,8 @@
 """Tables and figures with provenance."""
 
-from reprolib.report.figures import PALETTE, panels, save_figure, style_of
+from reprolib.report.figures import PALETTE, panels, style_of
+from reprolib.report.index_page import write_index
 from reprolib.report.plots import bars, curves
-from reprolib.report.provenance import provenance, write_index
-from reprolib.report.tables import save_table
+from reprolib.report.report import Report
 
-__all__ = [
-    "PALETTE",
-    "bars",
-    "curves",
-    "panels",
-    "provenance",
-    "save_figure",
-    "save_table",
-    "style_of",
-    "write_index",
-]
+__all__ = ["PALETTE", "Report", "bars", "curves", "panels", "style_of", "write_index"]

@@ -1,10 +1,14 @@
 """One look for every figure, and PNG + SVG files that are the same bytes for the same input."""
 
 import functools
+import io
 import textwrap
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reprolib.report.provenance import footnote, record
+from reprolib.report.escape import one_line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
@@ -56,8 +60,8 @@ def use_style() -> None:
     mpl.rcParams.update(
         {
             "figure.figsize": (6.4, 3.8),
-            "figure.dpi": 110,
-            "savefig.dpi": 110,
+            "figure.dpi": 200,
+            "savefig.dpi": 200,
             "figure.constrained_layout.use": True,
             "axes.prop_cycle": mpl.cycler(color=PALETTE),
             "axes.grid": True,
@@ -82,17 +86,19 @@ def panels(columns: int = 1, rows: int = 1, *, width: float = 6.4, height: float
     return plt.subplots(rows, columns, figsize=(width, height), **shared)
 
 
-def save_figure(figure, name: str, root: str | Path, *, caption: str, about: dict):
-    """Write `<root>/<name>.png|.svg` with the origin printed below, and one manifest line; return the figure."""
+def figure_bytes(figure: "Figure", origin: str) -> dict[str, bytes]:
+    """{"png": ..., "svg": ...} of a figure with its origin printed below; the same bytes for the same input.
+
+    The figure is closed.
+    """
     import matplotlib.pyplot as plt
 
-    root = Path(root)
-    (root / name).parent.mkdir(parents=True, exist_ok=True)
-    origin = textwrap.fill(footnote(about), int(19 * figure.get_figwidth()))
-    figure.supxlabel(origin, fontsize=6, color=GREY, x=0.01, ha="left")
-    paths = [root / f"{name}.png", root / f"{name}.svg"]
-    figure.savefig(paths[0], metadata={"Software": None})
-    figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
-    record(root, name, caption, about, paths)
+    line = textwrap.fill(one_line(origin), int(19 * figure.get_figwidth()))
+    figure.supxlabel(line, fontsize=6, color=GREY, x=0.01, ha="left")
+    contents = {}
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata=metadata)
+        contents[kind] = buffer.getvalue()
     plt.close(figure)
-    return figure
+    return contents

@@ -1,148 +1,165 @@
-"""Where a table or figure comes from: one manifest line per artefact, one index page per profile."""
+"""Where a table or figure comes from: one manifest line per artefact, written under a lock."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from reprolib.catalogue import PARTS
+from reprolib.data.origin import Origin
 
 PACKAGES = ("reprolib", "numpy", "pandas", "polars", "torch", "transformers", "matplotlib")
+MANIFEST = "manifest.jsonl"
 _STARTED = time.monotonic()
 
 
-def provenance(
-    *,
-    profile: str,
-    dataset: str,
-    digest: str = "",
-    annotator: str = "none",
-    encoder: str = "none",
-    seeds: tuple[int, ...] | list[int] = (),
-    users: int = 0,
-) -> dict:
-    """What stands under every table and figure.
-
-    dataset, digest  the data set's name and the digest of the prepared data (`Split.digest`)
-    annotator        who wrote the LLM texts ("none" where no text was written)
-    seeds, users     the seeds that were run and the number of users that were ranked or counted
-    """
+def origin_record(origin: Origin, profile: str) -> dict:
+    """What a manifest line says of an artefact's origin."""
     return {
         "profile": profile,
-        "dataset": dataset,
-        "digest": digest,
-        "annotator": annotator,
-        "encoder": encoder,
-        "seeds": [int(s) for s in seeds],
-        "users": int(users),
+        "datasets": list(origin.datasets),
+        "digests": list(origin.digests),
+        "annotators": list(origin.annotators),
+        "encoders": list(origin.encoders),
+        "seeds": list(origin.seeds),
+        "users": origin.n_users,
     }
 
 
-def footnote(about: dict) -> str:
-    """The one-line origin shown under a table. Raises ValueError where `about` does not come from `provenance`."""
-    missing = {"profile", "dataset", "annotator", "encoder", "seeds", "users"} - about.keys()
-    if missing:
-        raise ValueError(
-            f"`about` lacks {', '.join(sorted(missing))}; build it with provenance(...)"
-        )
-    seeds = ", ".join(map(str, about["seeds"])) or "none"
-    users = f"{about['users']:,}" if about["users"] else "not applicable"
+def origin_line(record: dict) -> str:
+    """The line below a table or picture; `record` from `origin_record` or a manifest line."""
+    seeds = ", ".join(map(str, record["seeds"])) or "none"
+    users = f"{record['users']:,}" if record["users"] else "not applicable"
     return (
-        f"Profile {about['profile']}; data {about['dataset']}; annotator {about['annotator']}; "
-        f"encoder {about['encoder']}; users {users}; seeds {seeds}."
+        f"Profile {record['profile']}; data {', '.join(record['datasets']) or 'none'}; "
+        f"annotator {', '.join(record['annotators']) or 'none'}; "
+        f"encoder {', '.join(record['encoders']) or 'none'}; users {users}; seeds {seeds}."
     )
+
+
+def add_to_manifest(root: Path, name: str, entry: dict, files: list[Path]) -> None:
+    """Write (or replace) the artefact's line in `<root>/<part>/manifest.jsonl`.
+
+    name   "part/table1_subject"
+    entry  title, caption and `origin_record`
+    files  what was written; their digests stand in the line
+    Several processes may write at the same time: no line is lost.
+    """
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files}
+    line = {"name": name, **entry, "files": digests, "versions": _versions(), "commit": _commit()}
+    line["seconds"] = round(time.monotonic() - _STARTED, 1)
+    manifest = root / Path(name).parent / MANIFEST
+    with locked(root):
+        lines = {known["name"]: known for known in read_manifest(manifest)}
+        lines[name] = line
+        text = "".join(json.dumps(lines[key], ensure_ascii=False) + "\n" for key in sorted(lines))
+        write_atomically(manifest, text)
+
+
+def read_manifest(path: Path) -> list[dict]:
+    """The lines of one manifest; an empty list where it does not exist yet."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
+def read_manifests(root: Path) -> list[dict]:
+    """The lines of all parts below root, in the order of the parts."""
+    return [line for part in PARTS for line in read_manifest(root / part / MANIFEST)]
+
+
+def stale(root: Path) -> list[str]:
+    """One sentence per group of artefacts below `root` that other code or parameters than the present made.
+
+    An artefact is current where neither the package, nor a notebook, nor a parameter file of its profile has changed
+    since the commit that made it. Outside git nothing can be said: [].
+    """
+    root = Path(root)
+    groups: dict[tuple[str, str], list[str]] = {}
+    for line in read_manifests(root):
+        groups.setdefault((line.get("commit", ""), line["profile"]), []).append(line["name"])
+    sentences = []
+    for (commit, profile), names in groups.items():
+        reason = _why_stale(commit, profile)
+        if reason:
+            listed = ", ".join(names[:3]) + (
+                f" and {len(names) - 3} more" if len(names) > 3 else ""
+            )
+            sentences.append(f"{listed}: {reason}")
+    return sentences
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write so that a reader sees the old file or the new one, never half of it; a full disk leaves the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold the lock of a figures folder; it lies in the cache, so that the folder holds results only."""
+    from filelock import FileLock
+
+    from reprolib.cache import cache_dir
+
+    folder = cache_dir() / "locks"
+    folder.mkdir(exist_ok=True)
+    name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    with FileLock(folder / f"{name}.lock", timeout=60):
+        yield
 
 
 @functools.cache
 def _versions() -> dict[str, str]:
     found = {}
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found
 
 
 @functools.cache
 def _commit() -> str:
-    """Commit of the code that is running, with "+" when files of the package differ from it; "" outside git."""
-    here = Path(__file__).parent
+    """Commit of the code that is running, with "+" when files of the project differ from it; "" outside git."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    if head is None:
+        return ""
+    changed = _git("status", "--porcelain", "--", "reprolib", "notebooks", "params")
+    return head + ("+" if changed else "")
+
+
+def _why_stale(commit: str, profile: str) -> str:
+    """Why what this commit rendered is no longer current; "" where it is, or where nobody can say."""
+    if not commit or _git("rev-parse", "HEAD") is None:
+        return ""
+    if commit.endswith("+"):
+        return f"rendered from uncommitted code on top of {commit[:-1]}"
+    paths = ("reprolib", "notebooks", f"params/{profile}", "params/published")
+    changed = _git("diff", "--name-only", commit, "--", *paths)
+    if changed is None:
+        return f"made by commit {commit}, which this checkout does not know"
+    files = changed.split("\n") if changed else []
+    return f"{len(files)} files have changed since commit {commit} made them" if files else ""
+
+
+def _git(*arguments: str) -> str | None:
+    """What git prints in the project's folder; None where it fails or is not installed."""
+    folder = Path(__file__).parents[2]
     try:
-        head = subprocess.run(
-            ["git", "-C", here, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True
-        )
-        if head.returncode:
-            return ""
-        dirty = subprocess.run(
-            ["git", "-C", here, "status", "--porcelain", "--", here.parent], capture_output=True
+        result = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True
         )
     except OSError:
-        return ""
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
-
-
-def record(root: Path, name: str, caption: str, about: dict, files: list[Path]) -> None:
-    """Write (or replace) the artefact's line in `<root>/<part>/manifest.jsonl` and refresh the index page."""
-    manifest = root / Path(name).parent / "manifest.jsonl"
-    lines = {line["name"]: line for line in read_manifest(manifest)}
-    lines[name] = {
-        "name": name,
-        "caption": caption,
-        **about,
-        "files": {f.name: hashlib.sha256(f.read_bytes()).hexdigest()[:16] for f in files},
-        "versions": _versions(),
-        "commit": _commit(),
-        "seconds": round(time.monotonic() - _STARTED, 1),
-    }
-    write_atomically(
-        manifest, "".join(json.dumps(lines[k], ensure_ascii=False) + "\n" for k in sorted(lines))
-    )
-    write_index(root)
-
-
-def read_manifest(path: Path) -> list[dict]:
-    """The lines of one manifest; an empty list where it does not exist yet."""
-    return (
-        [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-    )
-
-
-def write_index(root: str | Path) -> Path:
-    """Write `<root>/README.md`, which shows every table and picture below root, part by part."""
-    root = Path(root)
-    entries = [line for part in PARTS for line in read_manifest(root / part / "manifest.jsonl")]
-    profile = entries[0]["profile"] if entries else root.name
-    page = [f"# Tables and figures, profile `{profile}`\n"]
-    if profile in ("smoke", "quick"):
-        page.append(
-            "Made on the miniature world, a synthetic data set (docs/miniature-world.md): "
-            "these are not the papers' numbers.\n"
-        )
-    for part in PARTS:
-        lines = [e for e in entries if e["name"].startswith(part + "/")]
-        if lines:
-            page.append(f"\n## {part}\n")
-        for entry in lines:
-            name = entry["name"]
-            page.append(f"\n### {name.split('/')[1]}\n")
-            table = root / f"{name}.md"
-            if table.exists():
-                page.append(table.read_text("utf-8"))
-            else:
-                page.append(f"![{name}]({name}.png)\n\n{entry['caption']}\n\n*{footnote(entry)}*\n")
-    path = root / "README.md"
-    write_atomically(path, "\n".join(page))
-    return path
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write text so that a reader sees the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None

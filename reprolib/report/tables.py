@@ -1,141 +1,99 @@
-"""Tables as CSV, Markdown and LaTeX. Numbers are computed elsewhere; here they are only written down."""
+"""A table as CSV, Markdown, LaTeX and HTML. Numbers are computed elsewhere; here they are only written down."""
 
-import html
-import math
-import numbers
-from pathlib import Path
+from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
-from reprolib.report.provenance import footnote, record, write_atomically
+from reprolib.report.cells import BEST, Cell, printed
+from reprolib.report.escape import to_html, to_latex, to_markdown
 
-LATEX = str.maketrans(
-    {
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "\\": r"\textbackslash{}",
-    }
-)
-SYMBOLS = {
-    "±": r"$\pm$",
-    "†": r"$^\dagger$",
-    "×": r"$\times$",
-    "→": r"$\rightarrow$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "—": "---",
-    "–": "--",
-}
-MISSING = "–"
+MOST_COLUMNS = 8  # that a reader takes in on a screen
 
 
-def save_table(
-    frame: pd.DataFrame,
-    name: str,
-    root: str | Path,
-    *,
-    caption: str,
-    about: dict,
-    best: dict[str, str] | None = None,
-    within: str | list[str] | None = None,
-) -> pd.DataFrame:
-    """Write `<root>/<name>.csv|.md|.tex` and one manifest line; return the frame.
+class Table:
+    """A numbered table, ready to be written in each format.
 
-    name    "part/tableN_subject"
-    about   from `provenance(...)`
-    best    {column: "max" | "min"}: best value bold, second underlined, among all rows or inside each `within` group
-    A column "X ±" (interval half-width) or "X †" (bool) is merged into the cell of its column X in Markdown and
-    LaTeX; the CSV keeps all columns as plain numbers.
+    title   "Table 1"
+    frame   all columns; they stand in the CSV
+    show    the columns that are printed, at most MOST_COLUMNS once intervals have joined their values; default all
+    best, within  see `printed`
+    origin  the line below
+    Raises ValueError where more columns would be printed than a reader takes in.
     """
-    root = Path(root)
-    plain = frame.reset_index(drop=True)
-    marks = _marks(plain, best or {}, within)
-    paths = [root / f"{name}.{kind}" for kind in ("csv", "md", "tex")]
-    write_atomically(paths[0], plain.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
-    markdown = _cells(plain, marks, _markdown_text, ("**{}**", "<u>{}</u>"))
-    body = markdown.to_markdown(index=False, disable_numparse=True, stralign="left")
-    write_atomically(
-        paths[1], f"{body}\n\n{_markdown_text(caption)}\n\n*{_markdown_text(footnote(about))}*\n"
-    )
-    latex = _cells(plain, marks, _latex_text, (r"\textbf{{{}}}", r"\underline{{{}}}"))
-    tabular = latex.to_latex(index=False, escape=False)
-    note = f"{_latex_text(caption)} \\emph{{{_latex_text(footnote(about))}}}"
-    write_atomically(
-        paths[2], f"\\begin{{table}}\n\\centering\n{tabular}\\caption{{{note}}}\n\\end{{table}}\n"
-    )
-    record(root, name, caption, about, paths)
-    return frame
 
+    def __init__(
+        self,
+        title: str,
+        frame: pd.DataFrame,
+        caption: str,
+        origin: str,
+        *,
+        best: dict[str, str] | None = None,
+        within: str | list[str] | None = None,
+        show: list[str] | None = None,
+    ):
+        self.title = title
+        self.caption = caption
+        self.origin = origin
+        self.frame = frame.reset_index(drop=True)
+        self.columns = printed(self._printed_part(show), best, within)
+        if len(self.columns) > MOST_COLUMNS:
+            raise ValueError(
+                f"{title} would print {len(self.columns)} columns ({', '.join(self.columns)}); "
+                f"at most {MOST_COLUMNS} are read: choose some with `show`, or make two tables"
+            )
 
-def _marks(
-    frame: pd.DataFrame, best: dict[str, str], within: str | list[str] | None
-) -> dict[tuple[int, str], int]:
-    """(row, column) -> 0 for the best value, 1 for the second best; ties share a place."""
-    marks = {}
-    groups = [g for _, g in frame.groupby(within, sort=False)] if within else [frame]
-    for column, direction in best.items():
-        for group in groups:
-            values = group[column].dropna()
-            places = sorted(values.unique(), reverse=direction == "max")[:2]
-            for row, value in values.items():
-                if value in places and len(values) > 1:
-                    marks[row, column] = places.index(value)
-    return marks
+    def csv(self) -> str:
+        """Every column, as plain numbers."""
+        return self.frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
 
+    def markdown(self) -> str:
+        """Caption, table, origin."""
+        body = self._cells(to_markdown, "**{}**", "<u>{}</u>")
+        table = body.to_markdown(index=False, disable_numparse=True, stralign="left")
+        head = f"**{to_markdown(self.title)}.** {to_markdown(self.caption)}"
+        return f"{head}\n\n{table}\n\n*{to_markdown(self.origin)}*\n"
 
-def _cells(frame, marks, escape, wraps) -> pd.DataFrame:
-    columns = [c for c in frame.columns if not (c[-2:] in (" ±", " †") and c[:-2] in frame.columns)]
-    rows = {}
-    for column in columns:
-        cells = []
-        for row, value in frame[column].items():
-            cell = escape(_number(value))
-            if (row, column) in marks:
-                cell = wraps[marks[row, column]].format(cell)
-            spread = frame[f"{column} ±"][row] if f"{column} ±" in frame.columns else None
-            if spread is not None and not pd.isna(spread):
-                cell += escape(f" ± {_number(float(spread))}")
-            if f"{column} †" in frame.columns and bool(frame[f"{column} †"][row]):
-                cell += escape("†")
-            cells.append(cell)
-        rows[escape(str(column))] = cells
-    return pd.DataFrame(rows, dtype=object)
+    def latex(self) -> str:
+        """A table environment; the origin closes the caption."""
+        body = self._cells(to_latex, r"\textbf{{{}}}", r"\underline{{{}}}")
+        tabular = body.to_latex(index=False, escape=False)
+        note = f"{to_latex(self.caption)} \\emph{{{to_latex(self.origin)}}}"
+        return f"\\begin{{table}}\n\\centering\n\\caption{{{note}}}\n{tabular}\\end{{table}}\n"
 
-
-def _number(value) -> str:
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return MISSING
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, numbers.Integral):
-        return f"{value:,}"
-    if isinstance(value, numbers.Real):
-        if 0 < abs(value) < 5e-5:
-            return f"{value:.0e}"  # a p of 0.0000 would claim what no test can
-        return (
-            f"{value:,.0f}"
-            if abs(value) >= 1000
-            else f"{value:.4g}"
-            if abs(value) >= 1
-            else f"{value:.4f}"
+    def html(self) -> str:
+        """What a notebook shows: the same cells as in the files, in a box that scrolls where the table is wide."""
+        body = self._cells(to_html, "<b>{}</b>", "<u>{}</u>")
+        head = "".join(f'<th scope="col">{name}</th>' for name in body.columns)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+            for row in body.itertuples(index=False, name=None)
         )
-    return str(value)
+        return (
+            '<div class="reprolib-table" style="overflow-x:auto">'
+            f'<table><caption style="caption-side:top;text-align:left;white-space:normal">'
+            f"<b>{to_html(self.title)}.</b> {to_html(self.caption)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            f"<p><small><i>{to_html(self.origin)}</i></small></p></div>"
+        )
 
+    def _printed_part(self, show: list[str] | None) -> pd.DataFrame:
+        if show is None:
+            return self.frame
+        joined = [f"{column}{mark}" for column in show for mark in (" ±", " †")]
+        wanted = [*show, *(column for column in joined if column in self.frame)]
+        if "system" in show:
+            wanted += [column for column in ("variant", "on") if column in self.frame]
+        return self.frame[list(dict.fromkeys(wanted))]
 
-def _markdown_text(text: str) -> str:
-    return html.escape(text, quote=False).replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
+    def _cells(self, escape: Callable[[object], str], best: str, second: str) -> pd.DataFrame:
+        def text(cell: Cell) -> str:
+            escaped = escape(cell.text)
+            if cell.place is None:
+                return escaped
+            return (best if cell.place == BEST else second).format(escaped)
 
-
-def _latex_text(text: str) -> str:
-    text = text.translate(LATEX).replace("\n", " ")
-    for symbol, command in SYMBOLS.items():
-        text = text.replace(symbol, command)
-    return text
+        rows = {
+            escape(name): [text(cell) for cell in cells] for name, cells in self.columns.items()
+        }
+        return pd.DataFrame(rows, dtype=object)

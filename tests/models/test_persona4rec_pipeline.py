@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from reprolib.data.corpus import INTERACTIONS, ITEMS, Corpus, DataError, conform
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import leave_one_out
 from reprolib.llm.embedded import Annotator
 from reprolib.llm.task import Unusable
@@ -103,7 +104,7 @@ def cache(tmp_path_factory):
 def made(cache):
     """(split, offline, pairs) of the library."""
     split = leave_one_out(library(), "books")
-    told = annotate(library(), split, Annotator(cache=cache), cache, progress=False)
+    told = annotate(Dataset(split, library()), Annotator(cache=cache), cache, progress=False)
     return split, told, align(told, per_user=3, cache=cache, progress=False)
 
 
@@ -198,7 +199,10 @@ def test_no_review_of_a_held_out_event_changes_any_persona_profile_or_pair(made,
     for change, same in ((held_out, True), (training, False)):
         corpus = library(change)
         other = annotate(
-            corpus, leave_one_out(corpus, "books"), Annotator(cache=cache), cache, progress=False
+            Dataset(leave_one_out(corpus, "books"), corpus),
+            Annotator(cache=cache),
+            cache,
+            progress=False,
         )
         aligned = align(other, per_user=3, cache=cache, progress=False)
         assert other.summaries.equals(told.summaries)
@@ -230,7 +234,7 @@ def test_the_evidence_of_a_persona_are_training_events_of_its_item(made):
 def test_an_item_without_reviews_has_a_summary_and_no_persona(cache):
     corpus = library(lambda rows: [*rows, ("new", "unread", "books", 1, None, None)])
     split = leave_one_out(corpus, "books")
-    told = annotate(corpus, split, Annotator(cache=cache), cache, progress=False)
+    told = annotate(Dataset(split, corpus), Annotator(cache=cache), cache, progress=False)
     code = split.items.tolist().index("unread") + 1
     assert told.summaries.set_index("item")["summary"][code] == "A book that nobody opened yet."
     assert code not in set(told.personas["item"])
@@ -243,7 +247,7 @@ def test_inputs_without_an_answer_are_counted_and_never_made_up(cache):
         {"persona4rec/summary": refuse, "persona4rec/personas": refuse}, "refusing", cache
     )
     corpus = library()
-    told = annotate(corpus, leave_one_out(corpus, "books"), llm, cache, progress=False)
+    told = annotate(Dataset(leave_one_out(corpus, "books"), corpus), llm, cache, progress=False)
     assert told.failed == {"persona4rec/summary": 8, "persona4rec/personas": 8}
     assert len(told.personas) == 0
     assert told.summaries["summary"].str.startswith("Book").all()  # the metadata, as they are
@@ -255,7 +259,10 @@ def test_a_restaurant_is_read_with_the_restaurant_schema(cache):
     items = corpus.items.with_columns(domain=pl.lit("restaurants").cast(pl.Categorical))
     other = Corpus(frame, items, name="places")
     told = annotate(
-        other, leave_one_out(other, "restaurants"), Annotator(cache=cache), cache, progress=False
+        Dataset(leave_one_out(other, "restaurants"), other),
+        Annotator(cache=cache),
+        cache,
+        progress=False,
     )
     slots = {slot for aspects in told.interactions["aspects"] for slot in aspects}
     assert slots <= {
@@ -724,6 +731,9 @@ def test_the_published_sample_has_these_defects(dataset, cases, of):
 def test_few_answers_are_asked_where_reviews_repeat(cache):
     corpus = library(lambda rows: [(*row[:5], "I want calm. The plot is slow.") for row in rows])
     told = annotate(
-        corpus, leave_one_out(corpus, "books"), Annotator(cache=cache), cache, progress=False
+        Dataset(leave_one_out(corpus, "books"), corpus),
+        Annotator(cache=cache),
+        cache,
+        progress=False,
     )
     assert told.calls == 8 + 1 + 8  # summaries, the one distinct review, personas

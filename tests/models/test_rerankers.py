@@ -9,20 +9,22 @@ import torch
 from toy import corpus, echo, groups
 
 from reprolib.data.corpus import DataError
+from reprolib.data.dataset import Dataset
 from reprolib.data.split import leave_one_out
 from reprolib.evaluate.metrics import value
+from reprolib.evaluate.rank_lists import reranked_table
 from reprolib.evaluate.table import rank_table
 from reprolib.llm.items import Item
 from reprolib.llm.task import Reply
 from reprolib.papers.persona4rec import xrec
-from reprolib.papers.persona4rec.rerank import needed
+from reprolib.papers.persona4rec.systems import needed
 from reprolib.rerankers import exp3rt, tallrec
 from reprolib.rerankers.causal_lm import choice_scores, generate, open_lm, train_lm
-from reprolib.rerankers.first_stage import Lists, candidates, lists
+from reprolib.rerankers.first_stage import Lists, lists
 from reprolib.rerankers.histories import Material
-from reprolib.rerankers.rank_lists import reranked_table
 from reprolib.rerankers.zs_llm import listwise
-from reprolib.training.trained import Trained
+from reprolib.runs.systems import train
+from reprolib.training.fitted import Fitted
 
 
 def first_stage(split, seed=0, dim=6):
@@ -30,7 +32,7 @@ def first_stage(split, seed=0, dim=6):
     users = torch.randn(split.n_users, dim, generator=generator)
     items = torch.randn(split.n_items + 1, dim, generator=generator)
     items[0] = 100  # padding would win every list
-    return Trained(lambda stage: (users[split.held_out(stage)[0]], items), 0)
+    return Fitted(lambda stage: (users[split.held_out(stage)[0]], items), 0)
 
 
 # ---------------------------------------------------------------------------------------------------- lists and ranks
@@ -40,7 +42,7 @@ def first_stage(split, seed=0, dim=6):
 def test_lists_hold_the_best_unseen_items_of_the_target_domain_only(stage):
     split = leave_one_out(echo(n_users=30, n_items=40), "target", "source")
     queries, items = first_stage(split).vectors(stage)
-    found = candidates(split, stage, queries, items, k=5)
+    found = lists(split, stage, first_stage(split), k=5).candidates
     users, where = split.held_out(stage)
     for row, (user, at) in enumerate(zip(users, where, strict=True)):
         met = set(split.item[split.ptr[user] : at].tolist())
@@ -52,7 +54,7 @@ def test_lists_hold_the_best_unseen_items_of_the_target_domain_only(stage):
 def test_a_user_with_too_few_unseen_items_is_named_as_the_reason():
     split = leave_one_out(groups(n_users=10, n_items=12, length=6), "groups")
     with pytest.raises(ValueError, match="fewer than 8 are left; use fewer candidates"):
-        candidates(split, "test", *first_stage(split).vectors("test"), k=8)
+        lists(split, "test", first_stage(split), k=8)
 
 
 def small_table(k=4):
@@ -449,30 +451,26 @@ def test_the_index_holds_what_the_lists_need_and_no_more():
 
 
 def test_a_generator_that_finds_nothing_is_an_error_that_says_so(monkeypatch):
-    from reprolib.papers.persona4rec import rerank
+    from reprolib.rerankers import reranker
 
     split = leave_one_out(groups(n_users=40), "groups")
     users = torch.zeros(split.n_users, split.n_items + 1)
     users[
         torch.arange(split.n_users), torch.from_numpy(split.item[split.test])
     ] = -1  # the held-out item comes last
-    blind = Trained(
-        lambda stage: (users[split.held_out(stage)[0]], torch.eye(split.n_items + 1)), 0
-    )
-    monkeypatch.setattr(rerank, "first_stage", lambda *args: blind)
+    blind = Fitted(lambda stage: (users[split.held_out(stage)[0]], torch.eye(split.n_items + 1)), 0)
+    monkeypatch.setattr(reranker, "first_stage", lambda *args: blind)
     with pytest.raises(ValueError, match="no list of BPR-MF on groups holds a held-out item"):
-        rerank.reranked_by(
-            rerank.make_zs_llm, split, 0, False, "BPR-MF", 5, 3, annotator="embedded", shuffle=False
-        )
+        train("ZS-LLM", Dataset(split), progress=False, generator_epochs=5, candidates=3)
 
 
 def test_a_rerankers_run_stores_its_ranks_and_its_report(tmp_path, monkeypatch):
-    from reprolib.data.datasets import load_split
+    from reprolib.data.datasets import load_dataset
     from reprolib.runs import grid as experiment
 
-    split = load_split("world-smoke/books2023", "books2023")
+    split = load_dataset("world-smoke/books2023", "books2023").split
     found = lists(split, "test", first_stage(split), 20)
-    answer = Trained(
+    answer = Fitted(
         first_stage(split).vectors,
         0,
         report={"annotator": "hand", "latency_ms": 0.5},
@@ -484,21 +482,23 @@ def test_a_rerankers_run_stores_its_ranks_and_its_report(tmp_path, monkeypatch):
         "world-smoke/books2023",
         "books2023",
         generator="LightGCN",
-        label="{system} on LightGCN",
     )
     grid = experiment.run_grid(cells, store=tmp_path, progress=False)
     assert not grid.failures
     table = rank_table(*first_stage(split).vectors("test"), split, system="first")
     inside = found.rows
     assert grid.ranks["rank"].to_numpy()[inside].tolist() == (21 - table["rank"][inside]).tolist()
-    info = experiment.read_info(next(tmp_path.glob("*.parquet")))
+    info = grid.cells[0][1].info
     assert (info["annotator"], info["latency_ms"]) == ("hand", 0.5)
     assert grid.cost["coverage@10"].isna().all()
-    assert set(grid.ranks["system"].unique()) <= {"PERSONA4REC", "PERSONA4REC on LightGCN"}
+    assert set(grid.ranks["system"]) == {"PERSONA4REC"}
+    assert set(grid.ranks["on"]) == {"LightGCN"}
+    assert grid.cost["label"].tolist() == ["PERSONA4REC on LightGCN"]
 
 
 def test_a_change_of_a_generators_code_reruns_its_rerankers():
-    from reprolib.runs import grid as experiment
+    from reprolib.runs.digest import closure
 
-    read = {path.name for path in experiment._imported(experiment._source("TALLRec"))}
-    assert {"tallrec.py", "generators.py", "bpr_mf.py", "lightgcn.py"} <= read
+    assert {"reprolib.baselines.bpr_mf", "reprolib.baselines.lightgcn"} <= closure(
+        "reprolib.rerankers.tallrec"
+    )

@@ -2,22 +2,25 @@ import numpy as np
 import pytest
 from test_sequence_models import semantics, split_of
 
-from reprolib.data.datasets import load_corpus, load_split
+from reprolib.data.dataset import Dataset
+from reprolib.data.datasets import load_dataset
+from reprolib.evaluate.summary import summarise
 from reprolib.papers.semacdr import analysis
 from reprolib.papers.semacdr.plugin import plug_in
 from reprolib.papers.semacdr.semantics import annotate
-from reprolib.papers.semacdr.variants import ABLATIONS, knobs
+from reprolib.papers.semacdr.variants import ABLATIONS, KNOBS, knob_settings
 from reprolib.report.published import benchmark_beside, paper_beside
-from reprolib.runs.search import chosen_runs, read_settings, search
+from reprolib.runs.grid import run_grid, runs
 from reprolib.runs.systems import options_of
+from reprolib.runs.tuning import setting_name, settings_of, tune, tuned_runs
 
 PAIR = "world-smoke/food-kitchen"
 
 
 @pytest.fixture(scope="module")
 def told():
-    split = load_split(PAIR, "kitchen", "food")
-    return annotate(load_corpus(PAIR)[0], split, n_categories=4, progress=False), split
+    dataset = load_dataset(PAIR, "food->kitchen")
+    return annotate(dataset, n_categories=4, progress=False), dataset.split
 
 
 def test_every_item_has_a_label_in_every_category_and_padding_has_none(told):
@@ -34,8 +37,8 @@ def test_every_item_has_a_label_in_every_category_and_padding_has_none(told):
 
 def test_both_directions_read_the_same_of_an_item(told):
     one, split = told
-    other_split = load_split(PAIR, "food", "kitchen")
-    other = annotate(load_corpus(PAIR)[0], other_split, n_categories=4, progress=False)
+    turned = load_dataset(PAIR, "kitchen->food")
+    other_split, other = turned.split, annotate(turned, n_categories=4, progress=False)
     assert one.categories == other.categories
     code = {item: c for c, item in enumerate(other_split.items, start=1)}
     for c in (1, 5, split.n_items):
@@ -49,23 +52,23 @@ def test_reviews_are_never_read(told, monkeypatch):
 
     from reprolib.data.corpus import Corpus
 
-    corpus = load_corpus(PAIR)[0]
+    corpus = load_dataset(PAIR, "food->kitchen").corpus
     silent = Corpus(
         corpus.interactions.with_columns(pl.lit("TEST EVENT").alias("review")),
         corpus.items,
         name=corpus.name,
         clock=corpus.clock,
     )
-    again = annotate(silent, told[1], n_categories=4, progress=False)
+    again = annotate(Dataset(told[1], silent), n_categories=4, progress=False)
     assert again.summary == told[0].summary
     assert (again.inner == told[0].inner).all()
 
 
 def test_unknown_views_and_single_domains_are_refused():
     with pytest.raises(ValueError, match="'agm' is no view"):
-        plug_in(split_of(), 8, "id+agm", 0.1, 0.07, "embedded", 8)
+        plug_in(Dataset(split_of()), 8, "id+agm", 0.1, 0.07, "embedded", 8)
     with pytest.raises(ValueError, match="one domain"):
-        plug_in(load_split(PAIR, "food"), 8, "id+agn", 0.1, 0.07, "embedded", 8)
+        plug_in(load_dataset(PAIR, "food"), 8, "id+agn", 0.1, 0.07, "embedded", 8)
 
 
 def test_labels_that_follow_taste_align_users_and_labels_at_random_do_not():
@@ -123,55 +126,36 @@ def test_every_variant_is_an_option_of_the_system_and_a_name_of_the_claims():
     from reprolib.report.claims import load_claims
 
     known = options_of("SemaCDR")
-    turned = knobs(["K:4", "lambda:0.05", "lr_semantic:3e-4", "lr_general:1e-3"])
+    turned = knob_settings(categories=[4], contrast=[0.05], lr_semantic=[3e-4], lr=[1e-3])
     assert all(change.keys() <= known.keys() for change in (ABLATIONS | turned).values())
+    assert set(KNOBS) <= known.keys()
     text = str(load_claims())
-    assert [name for name in [*ABLATIONS, *turned] if name not in text] == []
-    with pytest.raises(ValueError, match="one of K"):
-        knobs(["k:4"])
+    variants = filter(None, [*ABLATIONS, *turned])
+    assert [name for name in variants if f"SemaCDR {name}" not in text] == []
+    with pytest.raises(ValueError, match="there are categories"):
+        knob_settings(k=[4])
 
 
-def test_search_chooses_by_validation_and_variants_take_the_setting_of_their_base():
-    table, best = search(
-        ["SASRec"],
-        PAIR,
-        "food->kitchen",
-        ["lr:0.0 dropout:0.2", "lr:0.01 dropout:0.2"],
-        epochs=3,
-        every=3,
-        dim=16,
-        length=20,
-        batch_size=64,
-    )
-    assert table.loc["SASRec", "lr:0.01 dropout:0.2"] > table.loc["SASRec", "lr:0.0 dropout:0.2"]
-    assert best == {"SASRec": {"lr": 0.01, "dropout": 0.2}}
-    with pytest.raises(ValueError, match=r"lr:0\.001 dropout:0\.2"):
-        read_settings(["lr=3"])
-    runs = chosen_runs(
-        {"C2DSR": {"lr": 0.5}}, ["C2DSR + semantics"], [f"{PAIR} food->kitchen"], [0, 1]
-    )
-    assert [dict(r.options)["lr"] for r in runs] == [0.5, 0.5]
+def test_tuning_chooses_by_validation_and_plug_ins_take_the_setting_of_their_base():
+    settings = settings_of(lr=[0.0, 0.01], dropout=[0.2])
+    short = {"epochs": 3, "every": 3, "dim": 16, "length": 20, "batch_size": 64}
+    tuned = tune(["SASRec"], PAIR, "food->kitchen", settings, **short)
+    worse, better = (tuned.table.loc["SASRec", setting_name(setting)] for setting in settings)
+    assert better > worse
+    assert tuned.options == {"SASRec": {"lr": 0.01, "dropout": 0.2}}
+    chosen = {"C2DSR": {"lr": 0.5}}
+    cells = tuned_runs(chosen, ["C2DSR + semantics"], PAIR, ["food->kitchen"], [0, 1])
+    assert [dict(run.options)["lr"] for run in cells] == [0.5, 0.5]
     with pytest.raises(ValueError, match="no setting was searched for MGCL"):
-        chosen_runs(best, ["MGCL"], [f"{PAIR} food->kitchen"], [0])
+        tuned_runs(tuned.options, ["MGCL"], PAIR, ["food->kitchen"], [0])
 
 
-def test_published_numbers_stand_beside_their_direction_and_system():
-    import pandas as pd
-
-    ours = pd.DataFrame(
-        [
-            {
-                "system": "SASRec",
-                "dataset": "d",
-                "direction": "movies→books",
-                "NDCG@10": 0.1,
-                "NDCG@10 ±": 0.01,
-                "users": 5,
-                "seeds": 1,
-            }
-        ]
-    )
-    table = paper_beside(ours, ours, "semacdr", "Table 1", ["NDCG@10"])
-    assert table["NDCG@10 published"].iloc[0] > 0
-    below = benchmark_beside(ours.assign(direction="food→kitchen"), "abxi")
-    assert below["system"].tolist() == ["SASRec", "ABXI (published)", "ABXI (published)"]
+def test_published_numbers_stand_beside_their_direction_and_system(tmp_path):
+    cells = runs(["Popularity", "SASRec"], "world-smoke/movies-books", "movies->books", epochs=1)
+    grid = run_grid(cells, store=tmp_path, progress=False)
+    table = paper_beside(grid, "semacdr", "Table 1", "NDCG@10", sampled=20)
+    assert table["NDCG@10 published"].isna().tolist() == [True, False]
+    assert (table["NDCG@10 among 20"] > table["NDCG@10 full"]).all()
+    ours = summarise(grid.ranks, ["NDCG@10"]).assign(direction="food->kitchen")
+    below = benchmark_beside(ours, "abxi")
+    assert below["system"].tolist()[-1] == "ABXI (published)"
