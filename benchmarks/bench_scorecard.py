@@ -7,7 +7,6 @@ The ranks are random numbers; they fill a temporary store and say nothing about 
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from itertools import islice, product
 from pathlib import Path
 
@@ -17,8 +16,9 @@ import pandas as pd
 from reprolib.report.claims import load_claims
 from reprolib.report.scorecard import beside, claims_table, cost_table, leaderboard
 from reprolib.report.verdicts import judge
-from reprolib.runs.grid import FORMAT, Run, code_digest, write_cell
+from reprolib.runs.grid import Run, system_code
 from reprolib.runs.read_store import load_store
+from reprolib.runs.store import write_cell
 
 
 def fill(folder: Path, cells: int, users: int) -> None:
@@ -31,19 +31,14 @@ def fill(folder: Path, cells: int, users: int) -> None:
             for d in getattr(claim, "directions", [])
         }
     )
-    rng, code = np.random.default_rng(0), code_digest("Popularity")
+    rng, code = np.random.default_rng(0), system_code("Popularity")
     for number, (seed, (system, direction)) in enumerate(islice(product(range(99), pairs), cells)):
         source, _, target = direction.rpartition("->")
         dataset = f"world-quick/{'-'.join(sorted({source or target, target}))}"
-        run = Run("Popularity", dataset, target, source or None, seed, label=system)
+        run = Run("Popularity", dataset, direction, seed, variant=system)
         strength = 3.0 + len(system) % 7
         ranks = pd.DataFrame(
             {
-                "system": system,
-                "dataset": dataset,
-                "direction": direction,
-                "seed": seed,
-                "protocol": "full",
                 "user": np.arange(users),
                 "rank": np.ceil(1 + np.exp(rng.normal(strength / 2, 2, users)).clip(0, 799)),
                 "candidates": 800,
@@ -56,8 +51,7 @@ def fill(folder: Path, cells: int, users: int) -> None:
             folder / f"{number:06}.parquet",
             ranks,
             {
-                "format": FORMAT,
-                "run": asdict(run),
+                "run": run.factors | {"options": {}},
                 "split": "bench",
                 "code": code,
                 "history": [{"epoch": 1}] * 60,
@@ -65,6 +59,10 @@ def fill(folder: Path, cells: int, users: int) -> None:
                 "train_seconds": 1.0,
                 "seconds": 1.0,
                 "coverage@10": 0.5,
+                "steps": 60,
+                "looks": 60,
+                "best_look": 50,
+                "ended": "patience",
                 "users": users,
             },
         )

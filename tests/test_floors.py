@@ -29,7 +29,9 @@ FLOORS = (
         "project",
         "notebook_style",
         "parameter_checks",
+        "parameter_names",
         "committed_figures",
+        "page_style",
         "pages",
         "run_notebooks",
     ),
@@ -47,8 +49,8 @@ MODULES = {
 
 
 def floor(module):
-    # a paper's tables are made from runs and published numbers, so they stand above both
-    name = re.sub(r"^papers\.\w+\.(\w+_)?tables$", "papers.TABLES", module)
+    # a paper's tables and figures are made from runs and published numbers, so they stand above both
+    name = re.sub(r"^papers\.\w+\.(\w+_)?(tables|figures)$", "papers.TABLES", module)
     found = [
         (len(prefix), number)
         for number, prefixes in enumerate(FLOORS)

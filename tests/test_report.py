@@ -125,7 +125,7 @@ def test_the_origin_is_derived_and_stands_below_and_in_the_manifest(tmp_path):
     assert "Profile smoke; data toy; annotator none; encoder none; users 1,200; seeds 0, 1." in md
     line = json.loads((tmp_path / "data" / MANIFEST).read_text())
     assert (line["digests"], line["users"], line["seeds"]) == (["abc"], 1200, [0, 1])
-    assert {"versions", "commit", "seconds", "title", "caption"} <= set(line)
+    assert {"versions", "commit", "seconds", "caption"} <= set(line)
     assert set(line["files"]) == {"table1_x.csv", "table1_x.md", "table1_x.tex"}
 
 

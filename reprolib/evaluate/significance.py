@@ -196,6 +196,23 @@ def best_rival(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
     return frame.assign(p=holm(frame["p"])) if len(frame) else frame
 
 
+def best_rivals(
+    table: pd.DataFrame, metric: str, systems: list[str], against_base: bool = False
+) -> pd.DataFrame:
+    """`best_rival` of each of the systems, none of which is a rival of another; those that did not run are left out.
+
+    against_base  the only rival of "NAME + something" is NAME
+    """
+    names = labels(table).astype(str)
+    frames = []
+    for system in systems:
+        rivals = names == system.split(" + ")[0] if against_base else ~names.isin(systems)
+        part = table[rivals | (names == system)]
+        if (names == system).any():
+            frames.append(best_rival(part, metric, system))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
 def order_agreement(
     published: dict[str, float], measured: dict[str, float]
 ) -> tuple[float, float, int]:

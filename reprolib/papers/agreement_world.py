@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from reprolib.data.origin import Origin
 from reprolib.data.world import read_truth, read_world
 from reprolib.llm.complete import complete_many
 from reprolib.llm.inputs import events_of, items_of
@@ -15,6 +16,11 @@ from reprolib.papers.sphere.tasks import Trait
 
 CLEAR = 0.7  # a trait of smaller size is not expected to be told
 PERMUTATIONS = 200
+
+
+def world_origin(world: str | Path, llm) -> Origin:
+    """The origin of a comparison with a world's truth: the world, and the annotator that is judged."""
+    return Origin(((Path(world).name, 0),), annotators=(llm.label,))
 
 
 def labels(world: str | Path, domain: str, llm, *, items: int = 100, cache=None) -> pd.DataFrame:

@@ -4,7 +4,13 @@ from pathlib import Path
 
 from reprolib.catalogue import PAPERS, PARTS
 from reprolib.report.escape import to_markdown
-from reprolib.report.provenance import locked, origin_line, read_manifests, write_atomically
+from reprolib.report.provenance import (
+    locked,
+    origin_line,
+    read_manifests,
+    title_of,
+    write_atomically,
+)
 
 TITLES = {
     "data": "Data",
@@ -69,7 +75,7 @@ def _in_order(lines: list[dict]) -> list[dict]:
 
 
 def _title(line: dict) -> str:
-    return line["title"]
+    return title_of(line["name"])
 
 
 def _anchor(line: dict) -> str:

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ def add_to_manifest(root: Path, name: str, entry: dict, files: list[Path]) -> No
     """Write (or replace) the artefact's line in `<root>/<part>/manifest.jsonl`.
 
     name   "part/table1_subject"
-    entry  title, caption and `origin_record`
+    entry  caption and `origin_record`
     files  what was written; their digests stand in the line
     Several processes may write at the same time: no line is lost.
     """
@@ -72,6 +73,12 @@ def read_manifest(path: Path) -> list[dict]:
 def read_manifests(root: Path) -> list[dict]:
     """The lines of all parts below root, in the order of the parts."""
     return [line for part in PARTS for line in read_manifest(root / part / MANIFEST)]
+
+
+def title_of(name: str) -> str:
+    """ "Table 1b" of "semacdr/table1b_gain"."""
+    kind, number = re.match(r"(table|figure)(\w*?)_", name.split("/")[1]).groups()
+    return f"{kind.capitalize()} {number}"
 
 
 def stale(root: Path) -> list[str]:

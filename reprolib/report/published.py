@@ -109,14 +109,18 @@ def paper_beside(
     )
 
 
-def benchmark_beside(ours: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Our rows of `summarise` and, per direction, the published ones of params/published/<name>.csv below them."""
+def benchmark_beside(grid: Grid, name: str, sampled: int) -> pd.DataFrame:
+    """Our runs among sampled negatives and, below them per direction, the rows of params/published/<name>.csv.
+
+    sampled  number of sampled negatives of the benchmark
+    """
     theirs = published(name).pivot_table(
         index=["direction", "system"], columns="metric", values="value"
     )
+    metrics = [metric for metric in ("HR@5", "HR@10", "NDCG@10", "MRR") if metric in theirs]
+    ours = summarise(grid.ranks, metrics, sampled=sampled, holes=grid.holes)
     both = pd.concat([ours.drop(columns="dataset"), theirs.reset_index()])
-    columns = ["direction", *(column for column in both if column != "direction")]
-    return both.sort_values("direction", kind="stable")[columns]
+    return both.sort_values("direction", kind="stable", ignore_index=True)
 
 
 def _plain_direction(direction: str) -> str:

@@ -16,6 +16,7 @@ from reprolib.report.provenance import (
     origin_line,
     origin_record,
     read_manifest,
+    title_of,
     write_atomically,
 )
 from reprolib.report.tables import Table
@@ -62,7 +63,7 @@ class Report:
             title, frame, caption, origin_line(record), best=best, within=within, show=show
         )
         contents = {"csv": table.csv(), "md": table.markdown(), "tex": table.latex()}
-        self._save(name, title, caption, record, contents)
+        self._save(name, caption, record, contents)
         _show_html(table.html())
 
     def figure(self, number: int | str, subject: str, figure, caption: str, *, of: object) -> None:
@@ -70,7 +71,7 @@ class Report:
         record = origin_record(origin_of(of), self.profile)
         title, name = f"Figure {number}", self._name("figure", number, subject)
         contents = figure_bytes(figure, origin_line(record))
-        self._save(name, title, caption, record, contents)
+        self._save(name, caption, record, contents)
         _show_picture(contents["png"], f"{title}. {caption}")
 
     def _name(self, kind: str, number: int | str, subject: str) -> str:
@@ -81,12 +82,12 @@ class Report:
         return f"{self.part}/{kind}{number}_{subject}"
 
     def _save(
-        self, name: str, title: str, caption: str, record: dict, contents: dict[str, str | bytes]
+        self, name: str, caption: str, record: dict, contents: dict[str, str | bytes]
     ) -> None:
         paths = [self.root / f"{name}.{kind}" for kind in contents]
         for path, content in zip(paths, contents.values(), strict=True):
             write_atomically(path, content)
-        entry = {"title": title, "caption": caption, **record}
+        entry = {"caption": caption, **record}
         add_to_manifest(self.root, name, entry, paths)
         write_index(self.root)
 
@@ -95,7 +96,7 @@ def one_number_each(root: Path, part: str) -> list[str]:
     """Numbers that stand for two subjects in a part, one sentence each."""
     names: dict[str, list[str]] = {}
     for line in read_manifest(Path(root) / part / MANIFEST):
-        names.setdefault(line["title"], []).append(line["name"])
+        names.setdefault(title_of(line["name"]), []).append(line["name"])
     return [f"{title} is {' and '.join(same)}" for title, same in names.items() if len(same) > 1]
 
 

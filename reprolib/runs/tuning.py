@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reprolib.runs.grid import Grid, Run, run_grid, runs
+from reprolib.runs.grid import Grid, Run, cost_of, run_grid, runs
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def tune(
             cell = runs([system], dataset, direction, [seed], **options | setting)[0]
             cells[system, setting_name(setting)] = cell
     grid = run_grid(list(cells.values()), jobs=jobs, data_dir=data_dir)
-    reached = dict(zip((run for run, _ in grid.cells), grid.cost["validation"], strict=True))
+    reached = {run: cost_of(cell.info)["validation"] for run, cell in grid.cells}
     columns = [setting_name(setting) for setting in settings]
     rows = [[reached.get(cells[system, name]) for name in columns] for system in systems]
     table = pd.DataFrame(rows, index=pd.Index(systems, name="system"), columns=columns, dtype=float)

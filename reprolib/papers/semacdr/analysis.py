@@ -64,6 +64,33 @@ def user_figure(split: Split, semantics: Semantics, user: int, most: int = 12) -
     )
 
 
+def examples(split: Split, semantics: Semantics, count: int) -> pd.DataFrame:
+    """What was written about the first items: item, summary, labels; an empty table where `count` is 0."""
+    rows = []
+    for code in range(1, 1 + count):
+        chosen = []
+        for k, names in enumerate(semantics.categories.values()):
+            chosen += [names[m] for m in semantics.labels[code, k].nonzero()[0]]
+        summary = semantics.summary[code]
+        rows.append(
+            {"item": split.items[code - 1], "summary": summary, "labels": ", ".join(chosen)}
+        )
+    return pd.DataFrame(rows, columns=["item", "summary", "labels"])
+
+
+def most_active_user(split: Split, semantics: Semantics) -> int:
+    """Code of a user with many training events in both domains."""
+    in_source = user_labels(split, semantics)[0].sum(1)
+    return int((in_source * (split.train_end - split.ptr[:-1])).argmax())
+
+
+def is_target(split: Split) -> np.ndarray:
+    """(n_items,) bool: which items, in the order of their codes from 1 on, belong to the target domain."""
+    codes = np.arange(1, split.n_items + 1)
+    first, last = split.candidates
+    return (codes >= first) & (codes <= last)
+
+
 def alignment(split: Split, semantics: Semantics, seed: int = 0) -> pd.DataFrame:
     """Is a user's source profile nearer to the own target profile than to a random other user's?
 

@@ -17,7 +17,7 @@ from reprolib.papers.semacdr.tasks import (
     drop_rare_labels,
     typical_items,
 )
-from reprolib.text import encode
+from reprolib.text import encode, load_encoder
 
 RARE = 3  # a label that fewer items carry is an outlier and is dropped
 SAMPLES = 60  # items of each domain that the category task sees
@@ -97,6 +97,7 @@ def annotate(
     texts = [f"{d} {s}".strip() for d, s in zip(description, summary, strict=True)]
     inner = encode(texts, encoder, progress=progress)
     inner[0] = 0
+    encoder_name = load_encoder(encoder).name
     return Semantics(
         {category.name: list(category.labels) for category in categories},
         _label_table(categories, labelled),
@@ -105,8 +106,8 @@ def annotate(
         inner,
         llm.label,
         1 + 2 * len(items),
-        encoder,
-        dataset.origin | Origin(annotators=(llm.label,), encoders=(encoder,)),
+        encoder_name,
+        dataset.origin | Origin(annotators=(llm.label,), encoders=(encoder_name,)),
     )
 
 

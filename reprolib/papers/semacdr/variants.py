@@ -1,5 +1,9 @@
 """Ablations and settings of SemaCDR by the names that tables and claims give them, as options of the system."""
 
+import pandas as pd
+
+from reprolib.evaluate.summary import summarise
+
 # Table 3: variant -> what it changes; "" is the full model
 ABLATIONS: dict[str, dict[str, object]] = {
     "": {},
@@ -28,3 +32,14 @@ def knob_settings(**values: list[float]) -> dict[str, dict[str, float]]:
         for value in chosen:
             settings[f"{KNOBS[option]}={value:g}"] = {option: value}
     return settings
+
+
+def knob_curve(ranks: pd.DataFrame, metric: str, sampled: int) -> pd.DataFrame:
+    """The metric of each setting of `knob_settings`: columns knob, value (text), metric and its "±".
+
+    ranks    a RankTable of runs whose variants are those settings
+    sampled  number of sampled negatives
+    """
+    curve = summarise(ranks, [metric], sampled=sampled)
+    parts = curve["variant"].str.partition("=")
+    return curve.assign(knob=parts[0], value=parts[2])
