@@ -109,11 +109,22 @@ class Batches:
     def __len__(self) -> int:
         return len(self.n_np)
 
-    def epoch(self, batch_size: int, rng: np.random.Generator) -> Iterator[Tensor]:
-        """Row numbers of one epoch's batches: rows of like length together, order within and of batches random."""
-        by_length = np.lexsort((rng.random(len(self)), self.longest))
-        order = torch.from_numpy(by_length).to(self.device)
+    def epoch(self, batch_size: int, rng: np.random.Generator, pool: int = 0) -> Iterator[Tensor]:
+        """Row numbers of one epoch's batches: rows of like length together, order within and of batches random.
+
+        pool  the rows are shuffled and cut into pools of so many batches, and sorted by length within a pool only:
+              the larger, the less padding and the less a batch mixes short and long rows. 1 = no sorting; 0 = one
+              pool of all rows
+        """
         n_batches = -(-len(self) // batch_size)
+        chance = rng.random(len(self))
+        if pool:
+            place = np.argsort(np.argsort(chance))  # of each row in a random order
+            pool_of_row = place // (pool * batch_size)
+        else:
+            pool_of_row = np.zeros(len(self), np.int64)
+        length = self.longest if pool != 1 else np.zeros(len(self), np.int64)
+        order = torch.from_numpy(np.lexsort((chance, length, pool_of_row))).to(self.device)
         for batch in rng.permutation(n_batches):
             yield order[batch * batch_size : (batch + 1) * batch_size]
 

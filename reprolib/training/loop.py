@@ -10,11 +10,15 @@ from torch import Tensor, nn
 
 from reprolib.data.split import Split
 from reprolib.training.batches import Batch, Batches, Negatives
+from reprolib.training.full_softmax import PRECISIONS, full_softmax_loss
 from reprolib.training.losses import binary_loss, pairwise_loss, softmax_loss
+from reprolib.training.schedule import Schedule
+from reprolib.training.start import start_tables
 from reprolib.training.stopping import Stopping, Training, check_whole, run_epochs
 from reprolib.training.validation import Validation
 
-LOSSES = ("bce", "bpr", "ssm")
+LOSSES = ("bce", "bpr", "ssm", "softmax")
+WEIGHTS = ("batch", "label")
 ATTENTION_WEIGHTS = 2**22  # attention weights that one encoding computes at a time
 ROWS = 1024  # rows that one encoding computes at a time
 VALID_USERS = 10_000  # early stopping looks at no more users than this, as the original SASRec does
@@ -62,6 +66,13 @@ def fit(
     weight_decay: float = 0.0,
     batch_size: int = 256,
     negatives: int = 512,
+    precision: str = "bf16",
+    weights: str = "batch",
+    pool: int = 0,
+    id_std: float = 0.0,
+    position_std: float = 0.0,
+    warmup_steps: int = 0,
+    decay: str = "none",
     clip: float = 5.0,
     seed: int = 0,
     device: str = "auto",
@@ -71,7 +82,18 @@ def fit(
 
     model          a SequenceModel
     loss           "bce" (as SASRec) and "bpr" (as SemaCDR): one uniform negative per position; "ssm": softmax over
-                   the positive and `negatives` items drawn uniformly and shared by the batch
+                   the positive and `negatives` items drawn uniformly and shared by the batch; "softmax": over all
+                   items of the target
+    precision      of "softmax": "bf16" or "fp32", see `full_softmax_loss`
+    weights        "batch": each step is the mean over its labels, so that labels of short histories, which lie in
+                   batches of few labels, weigh more; "label": every label weighs alike, whatever its batch
+    pool           batches that are shuffled together before they are sorted by length: 1 = rows in random order,
+                   0 = all rows sorted (see `Batches.epoch`)
+    id_std         standard deviation of item and user tables at the start; 0 = as the model has them (Xavier, which
+                   shrinks as the catalogue grows)
+    position_std   the same for tables of positions
+    warmup_steps   steps in which the learning rate rises linearly from 0
+    decay          "none", or "linear" or "cosine": the learning rate falls to 0 at the end of the limit of epochs
     epochs         upper limit
     patience       looks (validations, not epochs) without a better one
     every          epochs between two looks
@@ -84,10 +106,18 @@ def fit(
     """
     if loss not in LOSSES:
         raise ValueError(f"fit: loss {loss!r} is unknown; use one of {', '.join(LOSSES)}")
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"fit: precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}"
+        )
+    if weights not in WEIGHTS:
+        raise ValueError(f"fit: weights {weights!r} is unknown; use one of {', '.join(WEIGHTS)}")
     check_whole(batch_size=batch_size, negatives=negatives)
+    check_whole(least=0, pool=pool)
     stopping = Stopping(epochs=epochs, every=every, patience=patience, minimum_steps=minimum_steps)
     rng = seed_everything(seed)
     place = pick_device(device)
+    start_tables(model, split, id_std=id_std, position_std=position_std)
     model.to(place)
     trainer = SequenceTrainer(
         model,
@@ -97,6 +127,12 @@ def fit(
         weight_decay=weight_decay,
         batch_size=batch_size,
         negatives=negatives,
+        precision=precision,
+        weights=weights,
+        pool=pool,
+        warmup_steps=warmup_steps,
+        decay=decay,
+        epochs=epochs,
         clip=clip,
         rng=rng,
     )
@@ -130,6 +166,12 @@ class SequenceTrainer:
         negatives: int,
         clip: float,
         rng: np.random.Generator,
+        precision: str = "bf16",
+        weights: str = "batch",
+        pool: int = 0,
+        warmup_steps: int = 0,
+        decay: str = "none",
+        epochs: int = 1,
     ):
         self.model = model
         self.loss = loss
@@ -140,7 +182,11 @@ class SequenceTrainer:
         self.candidates = split.candidates
         self.device = next(model.parameters()).device
         self.batches = Batches(split, "train", model.length, model.parts, self.device)
-        self.sampler = None if loss == "ssm" else Negatives(split)
+        self.precision = precision
+        self.weights = weights
+        self.pool = pool
+        self.sampler = Negatives(split) if loss in ("bce", "bpr") else None
+        self.labels_of_a_batch = batch_size * self.batches.n_np.mean()
         self.optimiser = torch.optim.Adam(
             _parameter_groups(model),
             lr=lr,
@@ -148,17 +194,25 @@ class SequenceTrainer:
             weight_decay=weight_decay,
             fused=True,
         )
+        self.schedule = Schedule(self.optimiser, warmup_steps, decay)
+        self.epochs = epochs
+        self.epochs_done = 0
+        self.steps_done = 0
 
     def train_epoch(self) -> tuple[float, int]:
         """One pass over all training rows; returns the mean loss of its steps and their number."""
         self.model.train()
         steps = []
-        for rows in self.batches.epoch(self.batch_size, self.rng):
+        for rows in self.batches.epoch(self.batch_size, self.rng, self.pool):
             steps.extend(rows.split(_most_rows(self.batches, rows)))
         negatives = self._own_negatives(steps) if self.sampler else [None] * len(steps)
         total = 0.0
-        for rows, own_negatives in zip(steps, negatives, strict=True):
+        for number, (rows, own_negatives) in enumerate(zip(steps, negatives, strict=True)):
+            epochs_done = self.epochs_done + number / len(steps)
+            self.schedule.set_rates(self.steps_done + number, epochs_done / self.epochs)
             total = total + self._step(rows, own_negatives)
+        self.epochs_done += 1
+        self.steps_done += len(steps)
         return float(total) / len(steps), len(steps)
 
     def _step(self, rows: Tensor, own_negatives: Tensor | None) -> Tensor:
@@ -169,7 +223,10 @@ class SequenceTrainer:
         labels = batch.real.flatten().nonzero()[:, 0]
         states = states.flatten(0, 1)[labels]  # (labels, d)
         positives = batch.pos.flatten()[labels]
-        loss = self._label_loss(states, table, positives, own_negatives) + model_loss
+        label_loss = self._label_loss(states, table, positives, own_negatives)
+        if self.weights == "label":
+            label_loss = label_loss * (len(labels) / self.labels_of_a_batch)
+        loss = label_loss + model_loss
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
@@ -185,6 +242,8 @@ class SequenceTrainer:
         if self.loss == "bpr":
             return pairwise_loss(states, table, positives, own_negatives)
         first, last = self.candidates
+        if self.loss == "softmax":
+            return full_softmax_loss(states, table, positives, first, last, self.precision)
         shared = torch.from_numpy(self.rng.integers(first, last + 1, self.negatives))
         return softmax_loss(states, table, positives, shared.to(self.device))
 

@@ -31,6 +31,13 @@ def train_model(
     weight_decay: float = 0.0,
     batch_size: int = 256,
     negatives: int = 512,
+    precision: str = "bf16",
+    weights: str = "batch",
+    pool: int = 0,
+    id_std: float = 0.0,
+    position_std: float = 0.0,
+    warmup_steps: int = 0,
+    decay: str = "none",
     device: str = "auto",
 ) -> Fitted:
     """Train any model with the interface of `reprolib.training.loop.SequenceModel`; options as for `fit`."""
@@ -48,6 +55,13 @@ def train_model(
         weight_decay=weight_decay,
         batch_size=batch_size,
         negatives=negatives,
+        precision=precision,
+        weights=weights,
+        pool=pool,
+        id_std=id_std,
+        position_std=position_std,
+        warmup_steps=warmup_steps,
+        decay=decay,
         device=device,
     )
 
