@@ -28,21 +28,12 @@ def epoch_of(split, length: int, loss: str = "bce", seed: int = 0):
     from reprolib.baselines.sasrec import sasrec
     from reprolib.data.dataset import Dataset
     from reprolib.training.loop import SequenceTrainer, seed_everything
+    from reprolib.training.recipe import Recipe
 
     torch.set_num_threads(int(THREADS))
     rng = seed_everything(seed)
     model = sasrec.build(Dataset(split), length=length, **OPTIONS)
-    trainer = SequenceTrainer(
-        model,
-        split,
-        loss=loss,
-        lr=1e-3,
-        weight_decay=0.0,
-        batch_size=256,
-        negatives=512,
-        clip=5.0,
-        rng=rng,
-    )
+    trainer = SequenceTrainer(model, split, Recipe(loss=loss), rng)
     return trainer.train_epoch, model
 
 

@@ -10,15 +10,14 @@ from torch import Tensor, nn
 
 from reprolib.data.split import Split
 from reprolib.training.batches import Batch, Batches, Negatives
-from reprolib.training.full_softmax import PRECISIONS, full_softmax_loss
+from reprolib.training.full_softmax import full_softmax_loss
 from reprolib.training.losses import binary_loss, pairwise_loss, softmax_loss
+from reprolib.training.recipe import Recipe
 from reprolib.training.schedule import Schedule
 from reprolib.training.start import start_tables
-from reprolib.training.stopping import Stopping, Training, check_whole, run_epochs
+from reprolib.training.stopping import Training, run_epochs
 from reprolib.training.validation import Validation
 
-LOSSES = ("bce", "bpr", "ssm", "softmax")
-WEIGHTS = ("batch", "label")
 ATTENTION_WEIGHTS = 2**22  # attention weights that one encoding computes at a time
 ROWS = 1024  # rows that one encoding computes at a time
 VALID_USERS = 10_000  # early stopping looks at no more users than this, as the original SASRec does
@@ -54,94 +53,28 @@ class Fit:
 
 
 def fit(
-    model: nn.Module,
-    split: Split,
-    *,
-    loss: str = "bce",
-    epochs: int = 200,
-    patience: int = 20,
-    every: int = 1,
-    minimum_steps: int = 0,
-    lr: float = 1e-3,
-    weight_decay: float = 0.0,
-    batch_size: int = 256,
-    negatives: int = 512,
-    precision: str = "bf16",
-    weights: str = "batch",
-    pool: int = 0,
-    id_std: float = 0.0,
-    position_std: float = 0.0,
-    warmup_steps: int = 0,
-    decay: str = "none",
-    clip: float = 5.0,
-    seed: int = 0,
-    device: str = "auto",
-    progress: bool = True,
+    model: nn.Module, split: Split, *, seed: int = 0, progress: bool = True, **options: object
 ) -> Fit:
-    """Train until validation NDCG@10 (full ranking) has not risen for `patience` looks.
+    """Train until validation NDCG@10 (full ranking) has not risen for `patience` looks, or to the limit of epochs.
 
-    model          a SequenceModel
-    loss           "bce" (as SASRec) and "bpr" (as SemaCDR): one uniform negative per position; "ssm": softmax over
-                   the positive and `negatives` items drawn uniformly and shared by the batch; "softmax": over all
-                   items of the target
-    precision      of "softmax": "bf16" or "fp32", see `full_softmax_loss`
-    weights        "batch": each step is the mean over its labels, so that labels of short histories, which lie in
-                   batches of few labels, weigh more; "label": every label weighs alike, whatever its batch
-    pool           batches that are shuffled together before they are sorted by length: 1 = rows in random order,
-                   0 = all rows sorted (see `Batches.epoch`)
-    id_std         standard deviation of item and user tables at the start; 0 = as the model has them (Xavier, which
-                   shrinks as the catalogue grows)
-    position_std   the same for tables of positions
-    warmup_steps   steps in which the learning rate rises linearly from 0
-    decay          "none", or "linear" or "cosine": the learning rate falls to 0 at the end of the limit of epochs
-    epochs         upper limit
-    patience       looks (validations, not epochs) without a better one
-    every          epochs between two looks
-    minimum_steps  optimiser steps before which training never stops
-    batch_size     rows (users) of a step
-    clip           largest norm of the gradient
-    device         "auto" takes a GPU where there is one
-    Ctrl-C ends training early and keeps the best state. Raises ValueError on an unknown loss, on a number out of
-    range and on a loss that is not finite.
+    model    a SequenceModel
+    seed     of batches, negatives, dropout and the sample of validation users
+    options  those of `Recipe`
+    Ctrl-C ends training early and keeps the best state. Raises ValueError on a wrong option and on a loss that is not
+    finite.
     """
-    if loss not in LOSSES:
-        raise ValueError(f"fit: loss {loss!r} is unknown; use one of {', '.join(LOSSES)}")
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"fit: precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}"
-        )
-    if weights not in WEIGHTS:
-        raise ValueError(f"fit: weights {weights!r} is unknown; use one of {', '.join(WEIGHTS)}")
-    check_whole(batch_size=batch_size, negatives=negatives)
-    check_whole(least=0, pool=pool)
-    stopping = Stopping(epochs=epochs, every=every, patience=patience, minimum_steps=minimum_steps)
+    recipe = Recipe(**options)
     rng = seed_everything(seed)
-    place = pick_device(device)
-    start_tables(model, split, id_std=id_std, position_std=position_std)
-    model.to(place)
-    trainer = SequenceTrainer(
-        model,
-        split,
-        loss=loss,
-        lr=lr,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        negatives=negatives,
-        precision=precision,
-        weights=weights,
-        pool=pool,
-        warmup_steps=warmup_steps,
-        decay=decay,
-        epochs=epochs,
-        clip=clip,
-        rng=rng,
-    )
+    device = pick_device(recipe.device)
+    start_tables(model, split, id_std=recipe.id_std, position_std=recipe.position_std)
+    model.to(device)
+    trainer = SequenceTrainer(model, split, recipe, rng)
     validation = Validation(split, VALID_USERS, seed)
-    valid_batches = Batches(split, "valid", model.length, model.parts, place)
+    valid_batches = Batches(split, "valid", model.length, model.parts, device)
     best = BestState(model)
     training = run_epochs(
         type(model).__name__,
-        stopping,
+        recipe.stopping(),
         train_epoch=trainer.train_epoch,
         validate=lambda: validation.ndcg_of_vectors(*encode(model, valid_batches, validation.rows)),
         keep_best=best.keep,
@@ -152,50 +85,29 @@ def fit(
 
 
 class SequenceTrainer:
-    """Trains a sequence model epoch after epoch; arguments as for `fit`, `rng` draws batches and negatives."""
+    """Trains a sequence model epoch after epoch, without validation.
 
-    def __init__(
-        self,
-        model: nn.Module,
-        split: Split,
-        *,
-        loss: str,
-        lr: float,
-        weight_decay: float,
-        batch_size: int,
-        negatives: int,
-        clip: float,
-        rng: np.random.Generator,
-        precision: str = "bf16",
-        weights: str = "batch",
-        pool: int = 0,
-        warmup_steps: int = 0,
-        decay: str = "none",
-        epochs: int = 1,
-    ):
+    model  a SequenceModel on its device
+    rng    draws batches and negatives
+    """
+
+    def __init__(self, model: nn.Module, split: Split, recipe: Recipe, rng: np.random.Generator):
         self.model = model
-        self.loss = loss
-        self.batch_size = batch_size
-        self.negatives = negatives
-        self.clip = clip
+        self.recipe = recipe
         self.rng = rng
-        self.candidates = split.candidates
         self.device = next(model.parameters()).device
+        self.candidates = split.candidates
         self.batches = Batches(split, "train", model.length, model.parts, self.device)
-        self.precision = precision
-        self.weights = weights
-        self.pool = pool
-        self.sampler = Negatives(split) if loss in ("bce", "bpr") else None
-        self.labels_of_a_batch = batch_size * self.batches.n_np.mean()
+        self.labels_of_a_batch = recipe.batch_size * self.batches.n_np.mean()
+        self.sampler = Negatives(split) if recipe.loss in ("bce", "bpr") else None
         self.optimiser = torch.optim.Adam(
             _parameter_groups(model),
-            lr=lr,
+            lr=recipe.lr,
             betas=(0.9, 0.98),
-            weight_decay=weight_decay,
+            weight_decay=recipe.weight_decay,
             fused=True,
         )
-        self.schedule = Schedule(self.optimiser, warmup_steps, decay)
-        self.epochs = epochs
+        self.schedule = Schedule(self.optimiser, recipe.warmup_steps, recipe.decay)
         self.epochs_done = 0
         self.steps_done = 0
 
@@ -203,13 +115,13 @@ class SequenceTrainer:
         """One pass over all training rows; returns the mean loss of its steps and their number."""
         self.model.train()
         steps = []
-        for rows in self.batches.epoch(self.batch_size, self.rng, self.pool):
+        for rows in self.batches.epoch(self.recipe.batch_size, self.rng, self.recipe.pool):
             steps.extend(rows.split(_most_rows(self.batches, rows)))
         negatives = self._own_negatives(steps) if self.sampler else [None] * len(steps)
         total = 0.0
         for number, (rows, own_negatives) in enumerate(zip(steps, negatives, strict=True)):
             epochs_done = self.epochs_done + number / len(steps)
-            self.schedule.set_rates(self.steps_done + number, epochs_done / self.epochs)
+            self.schedule.set_rates(self.steps_done + number, epochs_done / self.recipe.epochs)
             total = total + self._step(rows, own_negatives)
         self.epochs_done += 1
         self.steps_done += len(steps)
@@ -224,12 +136,12 @@ class SequenceTrainer:
         states = states.flatten(0, 1)[labels]  # (labels, d)
         positives = batch.pos.flatten()[labels]
         label_loss = self._label_loss(states, table, positives, own_negatives)
-        if self.weights == "label":
+        if self.recipe.label_weights == "equal":
             label_loss = label_loss * (len(labels) / self.labels_of_a_batch)
         loss = label_loss + model_loss
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
         return loss.detach()
 
@@ -237,14 +149,14 @@ class SequenceTrainer:
         self, states: Tensor, table: Tensor, positives: Tensor, own_negatives: Tensor | None
     ) -> Tensor:
         """Mean loss of the labels, whose states are (labels, d)."""
-        if self.loss == "bce":
+        if self.recipe.loss == "bce":
             return binary_loss(states, table, positives, own_negatives)
-        if self.loss == "bpr":
+        if self.recipe.loss == "bpr":
             return pairwise_loss(states, table, positives, own_negatives)
         first, last = self.candidates
-        if self.loss == "softmax":
-            return full_softmax_loss(states, table, positives, first, last, self.precision)
-        shared = torch.from_numpy(self.rng.integers(first, last + 1, self.negatives))
+        if self.recipe.loss == "softmax":
+            return full_softmax_loss(states, table, positives, first, last, self.recipe.precision)
+        shared = torch.from_numpy(self.rng.integers(first, last + 1, self.recipe.negatives))
         return softmax_loss(states, table, positives, shared.to(self.device))
 
     def _own_negatives(self, steps: list[Tensor]) -> tuple[Tensor, ...]:

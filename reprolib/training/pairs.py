@@ -42,7 +42,7 @@ class PairModel(Protocol):
 
 def pair_system(build: Callable[..., nn.Module]) -> BuiltSystem:
     """Decorator: the system of a function `(dataset, *, own options) -> PairModel`."""
-    return BuiltSystem(build, train_pairs)
+    return BuiltSystem(build, train_pairs, train_pairs)
 
 
 def train_pairs(

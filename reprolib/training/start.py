@@ -11,11 +11,8 @@ def start_tables(model: nn.Module, split: Split, *, id_std: float, position_std:
 
     id_std, position_std  standard deviations; 0 leaves the tables as they are
     An encoder multiplies item vectors by √d before it adds positions, so both stand on one footing where
-    √d · id_std = position_std. Rows of padding stay zero. Raises ValueError on a negative number.
+    √d · id_std = position_std. Rows of padding stay zero.
     """
-    for name, std in (("id_std", id_std), ("position_std", position_std)):
-        if std < 0:
-            raise ValueError(f"{name} is {std}; use 0 or a number above it")
     positions = [m.position for m in model.modules() if isinstance(m, CausalEncoder)]
     if position_std:
         for table in positions:

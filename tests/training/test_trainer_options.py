@@ -17,6 +17,7 @@ from reprolib.training import full_softmax
 from reprolib.training.batches import Batches
 from reprolib.training.full_softmax import full_softmax_loss
 from reprolib.training.loop import SequenceTrainer, fit
+from reprolib.training.recipe import Recipe
 from reprolib.training.schedule import Schedule, rate_share
 from reprolib.training.start import start_tables
 
@@ -93,20 +94,13 @@ def test_with_weights_of_labels_the_steps_of_an_epoch_weigh_as_many_labels_as_th
     """A label has the same share of the epoch's gradient in a batch of short rows and in one of long rows."""
     dataset = Dataset(leave_one_out(random_corpus(6), "T", "S"))
     shares = {}
-    for weights in ("batch", "label"):
+    for weights in ("batch", "equal"):
         torch.manual_seed(0)
         trainer = SequenceTrainer(
             sasrec.build(dataset, dim=8, dropout=0.0),
             dataset.split,
-            loss="softmax",
-            lr=0.0,
-            weight_decay=0.0,
-            batch_size=8,
-            negatives=1,
-            clip=1e9,
-            rng=np.random.default_rng(0),
-            precision="fp32",
-            weights=weights,
+            Recipe(loss="softmax", lr=0.0, batch_size=8, label_weights=weights),
+            np.random.default_rng(0),
         )
         trainer._label_loss = lambda states, *_: states.sum() * 0 + 1.0
         rows = list(trainer.batches.epoch(8, np.random.default_rng(0)))
@@ -114,7 +108,7 @@ def test_with_weights_of_labels_the_steps_of_an_epoch_weigh_as_many_labels_as_th
         losses = np.array([trainer._step(r, None).item() for r in rows])
         shares[weights] = losses / labels
     assert np.ptp(shares["batch"]) > 0.01
-    assert np.allclose(shares["label"], shares["label"][0])
+    assert np.allclose(shares["equal"], shares["equal"][0])
 
 
 def test_tables_start_at_the_given_scale_and_padding_at_zero():
@@ -150,19 +144,8 @@ def test_each_group_s_own_rate_follows_the_schedule():
 def test_the_last_steps_of_a_decayed_training_change_little():
     torch.manual_seed(0)
     model = sasrec.build(Dataset(SPLIT), dim=16, length=12)
-    trainer = SequenceTrainer(
-        model,
-        SPLIT,
-        loss="bce",
-        lr=1e-2,
-        weight_decay=0.0,
-        batch_size=32,
-        negatives=1,
-        clip=5.0,
-        rng=np.random.default_rng(0),
-        decay="linear",
-        epochs=4,
-    )
+    recipe = Recipe(lr=1e-2, batch_size=32, decay="linear", epochs=4)
+    trainer = SequenceTrainer(model, SPLIT, recipe, np.random.default_rng(0))
     moved = []
     for _ in range(4):
         before = model.item.weight.detach().clone()
@@ -176,7 +159,7 @@ def test_the_last_steps_of_a_decayed_training_change_little():
     ("option", "sentence"),
     [
         ({"precision": "fp16"}, "use one of bf16, fp32"),
-        ({"weights": "row"}, "use one of batch, label"),
+        ({"label_weights": "row"}, "use one of batch, equal"),
         ({"decay": "step"}, "use one of none, linear, cosine"),
         ({"pool": -1}, "pool is -1; use a whole number of at least 0"),
         ({"warmup_steps": -1}, "warmup_steps is -1"),
