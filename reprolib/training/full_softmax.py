@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-LOGITS = 2**21  # logits that are held at a time
+LOGITS = 2**21  # logits that are held at a time, where these are at least FEWEST_ROWS labels
+FEWEST_ROWS = 64  # fewer would spend more on adding up the items' gradient than on products
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -15,7 +16,7 @@ def full_softmax_loss(
     state (N, d), table (n_items + 1, d) float32; positive (N,) item codes inside first..last
     precision  of the products with the items: "fp32" is exact; "bf16" keeps three digits of a logit and of a
                gradient's entry, sums in float32 and is several times faster where the processor multiplies bf16
-    No more than LOGITS logits exist at a time: the gradient is computed together with the loss.
+    Logits exist for some labels at a time only: the gradient is computed together with the loss.
     Raises ValueError on an unknown precision.
     """
     if precision not in PRECISIONS:
@@ -34,7 +35,7 @@ class _FullSoftmax(torch.autograd.Function):
         state_gradient = torch.empty_like(state)
         items_gradient = torch.zeros_like(items)
         total = state.new_zeros(())
-        rows = max(1, LOGITS // len(items))
+        rows = max(FEWEST_ROWS, LOGITS // len(items))
         for start in range(0, len(state), rows):
             block = slice(start, start + rows)
             block_state = low_state[block]

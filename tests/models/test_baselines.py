@@ -166,3 +166,41 @@ def test_unknown_systems_and_options_name_the_nearest():
     split = leave_one_out(planted(n_users=20), "ring")
     with pytest.raises(ValueError, match="did you mean epochs"):
         train("SASRec", Dataset(split), epoch=3)
+
+
+@pytest.mark.parametrize("name", ["SASRec", "BPR-MF", "LightGCN"])
+def test_what_is_fitted_knows_how_its_training_ended(name):
+    dataset = Dataset(leave_one_out(groups(n_users=80), "groups"))
+    fitted = train(name, dataset, progress=False, dim=8, epochs=5, every=2)
+    assert [row["epoch"] for row in fitted.history if "NDCG@10" in row] == [2, 4, 5]
+    assert (fitted.looks, fitted.ended) == (3, "limit")
+    assert 1 <= fitted.best_look <= 3
+    assert fitted.steps == fitted.history[-1]["steps"] > 0
+    stopped = train(name, dataset, progress=False, dim=8, epochs=5, patience=1, every=1, lr=0.0)
+    assert (stopped.looks, stopped.best_look, stopped.ended) == (2, 1, "patience")
+    waited = train(
+        name,
+        dataset,
+        progress=False,
+        dim=8,
+        epochs=5,
+        patience=1,
+        every=1,
+        lr=0.0,
+        minimum_steps=stopped.steps + 1,
+    )
+    assert (waited.looks, waited.best_look, waited.ended) == (3, 1, "patience")
+
+
+def test_popularity_is_not_trained():
+    fitted = train("Popularity", Dataset(leave_one_out(groups(), "groups")), progress=False)
+    assert (fitted.steps, fitted.looks, fitted.ended, fitted.history) == (0, 0, "", [])
+
+
+@pytest.mark.parametrize("name", ["SASRec", "BPR-MF", "LightGCN"])
+@pytest.mark.parametrize("option", ["epochs", "patience", "every"])
+def test_a_limit_of_nothing_is_refused(name, option):
+    dataset = Dataset(leave_one_out(groups(n_users=20), "groups"))
+    for number in (0, -1, 2.5):
+        with pytest.raises(ValueError, match=rf"^{option} is {number}; use a whole number"):
+            train(name, dataset, progress=False, **{option: number})

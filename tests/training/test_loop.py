@@ -2,7 +2,6 @@ import pytest
 import torch
 from toy import planted
 
-from reprolib.baselines.lightgcn import lightgcn
 from reprolib.baselines.sasrec import sasrec
 from reprolib.data.dataset import Dataset
 from reprolib.data.split import leave_one_out
@@ -87,12 +86,6 @@ def test_an_unknown_loss_is_refused():
 def test_a_number_out_of_range_is_one_sentence(option, number):
     with pytest.raises(ValueError, match=f"^{option} is {number}; use a whole number"):
         fit(small(), SPLIT, **{option: number}, progress=False)
-
-
-@pytest.mark.parametrize("option", ["epochs", "patience", "every", "batch_size"])
-def test_lightgcn_refuses_the_same_numbers(option):
-    with pytest.raises(ValueError, match=f"^{option} is 0; use a whole number"):
-        lightgcn(Dataset(SPLIT), 0, False, **{option: 0})
 
 
 def test_gradients_are_clipped():

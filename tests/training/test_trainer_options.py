@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_split import random_corpus
 from toy import corpus, planted
 
 from reprolib.baselines.mgcl import mgcl
@@ -24,6 +23,17 @@ from reprolib.training.start import start_tables
 SPLIT = leave_one_out(planted(n_users=120), "ring")
 
 
+def uneven(n_users=320):
+    """Users of 3 to 24 target events over 40 items, and of one source event."""
+    rows = [(f"u{user}", "s", "S", 0) for user in range(n_users)]
+    for user in range(n_users):
+        rows += [(f"u{user}", f"i{(user + t) % 40}", "T", 1 + t) for t in range(3 + user % 22)]
+    return leave_one_out(corpus(rows), "T", "S")
+
+
+UNEVEN = uneven()
+
+
 def loss_and_gradients(function, *tensors):
     leaves = [t.clone().requires_grad_() for t in tensors]
     loss = function(*leaves)
@@ -35,6 +45,7 @@ def loss_and_gradients(function, *tensors):
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-6), ("bf16", 1e-2)])
 def test_the_full_softmax_is_torchs_cross_entropy(held, precision, tolerance, monkeypatch):
     monkeypatch.setattr(full_softmax, "LOGITS", held)
+    monkeypatch.setattr(full_softmax, "FEWEST_ROWS", 1)
     torch.manual_seed(0)
     state, table = torch.randn(23, 16), 0.3 * torch.randn(61, 16)
     positive = torch.randint(21, 51, (23,))
@@ -71,17 +82,14 @@ def test_the_full_softmax_learns_the_ring(precision):
 
 @pytest.mark.parametrize("pool", [0, 1, 3])
 def test_an_epoch_meets_every_row_once_whatever_the_pool(pool):
-    batches = Batches(leave_one_out(random_corpus(6), "T", "S"), "train", 50)
+    batches = Batches(UNEVEN, "train", 50)
     rows = list(batches.epoch(8, np.random.default_rng(0), pool))
     assert sorted(torch.cat(rows).tolist()) == list(range(len(batches)))
     assert sorted(map(len, rows))[1:] == [8] * (len(rows) - 1)
 
 
 def test_the_larger_the_pool_the_less_a_batch_mixes():
-    # users of 3 to 24 events
-    rows = [(u, i, "d", i) for u in range(320) for i in range(3 + u % 22)]
-    split = leave_one_out(corpus([(f"u{u}", f"i{i}", d, t) for u, i, d, t in rows]), "d")
-    batches = Batches(split, "train", 50)
+    batches = Batches(UNEVEN, "train", 50)
 
     def spread(pool):
         epoch = batches.epoch(16, np.random.default_rng(0), pool)
@@ -92,7 +100,7 @@ def test_the_larger_the_pool_the_less_a_batch_mixes():
 
 def test_with_weights_of_labels_the_steps_of_an_epoch_weigh_as_many_labels_as_they_have():
     """A label has the same share of the epoch's gradient in a batch of short rows and in one of long rows."""
-    dataset = Dataset(leave_one_out(random_corpus(6), "T", "S"))
+    dataset = Dataset(UNEVEN)
     shares = {}
     for weights in ("batch", "equal"):
         torch.manual_seed(0)
@@ -112,11 +120,10 @@ def test_with_weights_of_labels_the_steps_of_an_epoch_weigh_as_many_labels_as_th
 
 
 def test_tables_start_at_the_given_scale_and_padding_at_zero():
-    split = leave_one_out(random_corpus(6), "T", "S")
     torch.manual_seed(0)
-    model = mgcl.build(Dataset(split), dim=64)
+    model = mgcl.build(Dataset(UNEVEN), dim=64)
     before = model.carry.weight.clone()
-    start_tables(model, split, id_std=0.1, position_std=0.02)
+    start_tables(model, UNEVEN, id_std=0.1, position_std=0.02)
     assert model.item.weight[1:].std().item() == pytest.approx(0.1, rel=0.1)
     assert model.user.weight.std().item() == pytest.approx(0.1, rel=0.1)
     assert model.source.position.weight.std().item() == pytest.approx(0.02, rel=0.1)
