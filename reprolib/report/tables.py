@@ -7,6 +7,7 @@ import pandas as pd
 from reprolib.report.cells import BEST, Cell, printed
 from reprolib.report.escape import to_html, to_latex, to_markdown
 
+NO_BREAK = 30  # characters
 MOST_COLUMNS = 8  # that a reader takes in on a screen
 
 
@@ -66,7 +67,7 @@ class Table:
         body = self._cells(to_html, "<b>{}</b>", "<u>{}</u>")
         head = "".join(f'<th scope="col">{name}</th>' for name in body.columns)
         rows = "".join(
-            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+            "<tr>" + "".join(_data_cell(cell) for cell in row) + "</tr>"
             for row in body.itertuples(index=False, name=None)
         )
         return (
@@ -97,3 +98,9 @@ class Table:
             escape(name): [text(cell) for cell in cells] for name, cells in self.columns.items()
         }
         return pd.DataFrame(rows, dtype=object)
+
+
+def _data_cell(text: str) -> str:
+    """A cell; a number with its interval or a direction is not broken into two lines."""
+    style = ' style="white-space:nowrap"' if len(text) <= NO_BREAK else ""
+    return f"<td{style}>{text}</td>"

@@ -36,6 +36,8 @@ SEMACDR = f"{PAPERS}.semacdr.systems"
 PERSONA4REC = f"{PAPERS}.persona4rec.systems"
 SYSTEMS: dict[str, System] = {
     "Popularity": System(f"{BASELINES}.popularity", "popularity"),
+    "Markov": System(f"{BASELINES}.markov", "markov"),
+    "ItemKNN": System(f"{BASELINES}.item_knn", "item_knn"),
     "BPR-MF": System(f"{BASELINES}.bpr_mf", "bpr_mf"),
     "BPR-MF-both": System(f"{BASELINES}.bpr_mf", "bpr_mf", {"domains": "all"}),
     "LightGCN": System(f"{BASELINES}.lightgcn", "lightgcn"),
@@ -60,6 +62,8 @@ SYSTEMS: dict[str, System] = {
     "PERSONA4REC (vanilla)": System(PERSONA4REC, "persona4rec", {"tuned": False}),
     "PERSONA4REC (summary only)": System(PERSONA4REC, "persona4rec", {"reads": "summaries"}),
 }
+# systems without training; a trained system below one of them has not learned
+FLOORS = ("Popularity", "Markov", "ItemKNN")
 
 
 def system_names() -> list[str]:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SYMBOLS = {
-    "K": "number of categories $K$",
-    "lambda": r"weight of the contrastive loss $\lambda$",
+    "K": "$K$, number of categories",
+    "lambda": r"$\lambda$, weight of the contrastive loss",
     "lr_semantic": "learning rate of the semantic modules",
     "lr_general": "learning rate of everything else",
 }
