@@ -3,10 +3,11 @@
 import pandas as pd
 
 from reprolib.data.split import ARROW
-from reprolib.evaluate.rank_table import labels
+from reprolib.evaluate.rank_table import SYSTEM, labels
 from reprolib.evaluate.summary import per_user, summarise
 from reprolib.folders import root_folder
 from reprolib.runs.grid import Grid
+from reprolib.runs.state import training_states
 
 
 def published(name: str) -> pd.DataFrame:
@@ -86,8 +87,8 @@ def paper_beside(
     sampled  number of sampled negatives
 
     Returns one row per (direction, system), sorted by direction, with columns system, variant, on, direction,
-    "METRIC full", "METRIC full ±", "METRIC among N", "METRIC among N ±", "METRIC published", users and seeds; a system
-    that the paper does not have gets an empty cell.
+    "METRIC full", "METRIC full ±", "METRIC among N", "METRIC among N ±", "METRIC published", training (see
+    `training_states`), users and seeds; a system that the paper does not have gets an empty cell.
     """
     theirs = published(paper)
     theirs = theirs[(theirs["table"] == table) & (theirs["metric"] == metric)]
@@ -101,8 +102,14 @@ def paper_beside(
     full[f"{metric} among {sampled} ±"] = expected[f"{metric} ±"]
     keys = zip(full["direction"].map(_plain_direction), names, strict=True)
     full[f"{metric} published"] = [values.get(key) for key in keys]
-    counts = full[["users", "seeds"]]
-    full = full.drop(columns=["dataset", metric, f"{metric} ±", "users", "seeds"]).join(counts)
+    states = training_states(grid.ranks, grid.cost)
+    states = states.set_index([*SYSTEM, "direction"])["training"].to_dict()
+    factors = full.reindex(columns=[*SYSTEM, "direction"], fill_value="").itertuples(
+        index=False, name=None
+    )
+    full["training"] = [states.get(key, "failed") for key in factors]
+    counts = full[["training", "users", "seeds"]]
+    full = full.drop(columns=["dataset", metric, f"{metric} ±", "training", "users", "seeds"]).join(counts)
     place = {direction: i for i, direction in enumerate(full["direction"].unique())}
     return full.sort_values(
         "direction", key=lambda column: column.map(place), kind="stable", ignore_index=True

@@ -1,5 +1,6 @@
 """What the store of runs holds, as one RankTable and one cost table. Nothing is trained here."""
 
+import functools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,9 +11,12 @@ import pandas as pd
 from reprolib.data.origin import Origin
 from reprolib.evaluate.rank_table import FACTORS, RANK_COLUMNS, label
 from reprolib.runs.grid import cost_of, system_code
+from reprolib.runs.state import BELOW, UNFINISHED, training_states
 from reprolib.runs.store import Cell, DamagedCell, default_store, read_cell
 from reprolib.runs.systems import SYSTEMS
 
+# options that decide how much a model may learn; those that a search chooses are not among them
+BUDGET = ("epochs", "patience", "every", "minimum_steps", "batch_size", "dim", "length")
 RECORD = (*FACTORS, "label", "annotator", "llm")
 
 
@@ -24,6 +28,22 @@ class Stored:
     cost: pd.DataFrame
     left_out: list[str] = field(default_factory=list)
     origin: Origin = field(default_factory=Origin)
+
+    @functools.cached_property
+    def states(self) -> pd.DataFrame:
+        """How the training of each system ended at each place; see `training_states`."""
+        return training_states(self.ranks, self.cost)
+
+    @functools.cached_property
+    def judged(self) -> pd.DataFrame:
+        """The ranks that may carry a verdict: of finished runs that are not below a floor, and of the floors."""
+        if not len(self.ranks):
+            return self.ranks
+        unfit = self.states[self.states["training"].isin([UNFINISHED, BELOW])]
+        keys = [column for column in self.states if column != "training"]
+        barred = set(unfit[keys].itertuples(index=False, name=None))
+        rows = self.ranks[keys].astype(str).itertuples(index=False, name=None)
+        return self.ranks[[row not in barred for row in rows]]
 
     def on(self, dataset: str) -> "Stored":
         """The part on one data set."""
@@ -80,6 +100,7 @@ def load_store(
         "made by other code": _of_current_code,
         "made on other data": _of_newest_data,
         "with other options under the same name": _of_best_options,
+        "of another budget than most systems of their pair": _of_one_budget,
     }
     for reason, keep in rules.items():
         kept = keep(files)
@@ -132,6 +153,28 @@ def _of_best_options(files: list[_File]) -> list[_File]:
     for variants in grids.values():
         chosen += max(variants.values(), key=lambda part: (len(part), max(f.made for f in part)))
     return chosen
+
+
+def _of_one_budget(files: list[_File]) -> list[_File]:
+    """Of sequence models on one pair only those that were trained alike: the budget that most systems share."""
+    systems: dict[tuple, dict[str, set[str]]] = {}
+    for file in files:
+        budget = _budget(file)
+        if budget:
+            systems.setdefault(file.place, {}).setdefault(budget, set()).add(file.run["system"])
+    common = {
+        place: max(budgets, key=lambda budget: len(budgets[budget]))
+        for place, budgets in systems.items()
+    }
+    return [file for file in files if _budget(file) in ("", common.get(file.place, ""))]
+
+
+def _budget(file: _File) -> str:
+    """What a sequence model was given to learn with; "" of a system of another kind."""
+    options = file.run["options"]
+    if not {"loss", "batch_size", "length"} <= options.keys():
+        return ""
+    return json.dumps({name: options.get(name) for name in BUDGET}, sort_keys=True)
 
 
 def _ranks(files: list[_File]) -> pd.DataFrame:

@@ -1,0 +1,61 @@
+"""Is a run worth a verdict? How its training ended, and whether it clears what needs no training."""
+
+import pandas as pd
+
+from reprolib.evaluate.metrics import value
+from reprolib.evaluate.rank_table import SYSTEM
+from reprolib.runs.systems import FLOORS
+
+FINISHED, UNFINISHED, BELOW, UNTRAINED = "finished", "unfinished", "below the floor", "no training"
+LAST_TENTH = (
+    0.9  # a best look beyond this share of the limit would have been followed by better ones
+)
+PLACE = ["dataset", "direction", "protocol"]
+
+
+def is_unfinished(looks: int, best_look: int, ended: str) -> bool:
+    """Did training reach its limit while it was still rising: is the best look among the last tenth of the looks?
+
+    Also where training was interrupted. A system without looks is not trained in this sense.
+    """
+    if ended == "interrupted":
+        return True
+    return ended == "limit" and looks > 0 and best_look > LAST_TENTH * looks
+
+
+def training_states(
+    ranks: pd.DataFrame, cost: pd.DataFrame, metric: str = "NDCG@10"
+) -> pd.DataFrame:
+    """One row per system, variant, on and place: its state (see the constants) in column "training".
+
+    ranks, cost  of a `Grid` or of the store
+    A system is below the floor where its mean metric is below that of the best floor that ran at the same place. One
+    unfinished seed makes a system unfinished.
+    """
+    keys = [*SYSTEM, *PLACE]
+    if not len(ranks):
+        return pd.DataFrame(columns=[*keys, "training"])
+    means = ranks[keys].assign(mean=value(ranks["rank"].to_numpy(), metric))
+    means = means.groupby(keys, sort=False, observed=True)["mean"].mean().reset_index()
+    floors = means[means["system"].isin(FLOORS)].groupby(PLACE, observed=True)["mean"].max()
+    floor_here = means.set_index(PLACE).index.map(floors.to_dict())
+    unfinished = cost.assign(
+        unfinished=[
+            is_unfinished(looks, best, ended)
+            for looks, best, ended in zip(
+                cost["looks"], cost["best_look"], cost["ended"], strict=True
+            )
+        ]
+    )
+    unfinished = unfinished.groupby(keys, observed=True)["unfinished"].any().to_dict()
+    states = []
+    for row, floor in zip(means.itertuples(index=False), floor_here, strict=True):
+        if row.system in FLOORS:
+            states.append(UNTRAINED)
+        elif pd.notna(floor) and row.mean < floor:
+            states.append(BELOW)
+        elif unfinished.get(tuple(row)[: len(keys)], False):
+            states.append(UNFINISHED)
+        else:
+            states.append(FINISHED)
+    return means[keys].assign(training=states)
