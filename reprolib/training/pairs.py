@@ -19,10 +19,10 @@ from reprolib.training.losses import (
     softmax_loss,
     softmax_loss_of_scores,
 )
-from reprolib.training.stopping import Stopping, check_whole, run_epochs
+from reprolib.training.recipe import PairRecipe
+from reprolib.training.stopping import run_epochs
 from reprolib.training.validation import Validation
 
-PAIR_LOSSES = ("bpr", "bce", "infonce", "ssm")
 DRAWN = 2**22  # negatives that are drawn at a time
 SCORED = 2**18  # pairs that ranking scores at a time
 
@@ -31,7 +31,7 @@ class PairModel(Protocol):
     """What the loop needs of an `nn.Module`.
 
     A model whose score is a dot product also has `vectors() -> (users (n_users, d), items (n_items + 1, d))`: it ranks
-    by them, which is faster. A model with a loss of its own has `own_loss(users (B,), items (B, 1 + n)) -> Tensor`
+    by them, which is faster. A model with a loss of its own has `own_loss(users (B,), items (B, 1 + n; of "ssm" B, 1)) -> Tensor`
     (a penalty on the batch's rows, for example), and one that has to say something `report() -> dict`.
     """
 
@@ -42,121 +42,74 @@ class PairModel(Protocol):
 
 def pair_system(build: Callable[..., nn.Module]) -> BuiltSystem:
     """Decorator: the system of a function `(dataset, *, own options) -> PairModel`."""
-    return BuiltSystem(build, train_pairs, train_pairs)
+    return BuiltSystem(build, train_pairs, PairRecipe)
 
 
 def train_pairs(
-    model: nn.Module,
-    dataset: Dataset,
-    seed: int,
-    progress: bool,
-    *,
-    loss: str = "bpr",
-    negatives: int = 1,
-    tau: float = 1.0,
-    epochs: int = 200,
-    patience: int = 5,
-    every: int = 5,
-    minimum_steps: int = 0,
-    lr: float = 1e-3,
-    weight_decay: float = 0.0,
-    batch_size: int = 2048,
-    device: str = "auto",
+    model: nn.Module, dataset: Dataset, seed: int, progress: bool, **options: object
 ) -> Fitted:
     """Train on the target's events until validation NDCG@10 (full ranking) has not risen for `patience` looks.
 
-    model          a PairModel
-    loss           "bpr", "bce", "infonce": each event against `negatives` items of its own, drawn uniformly from those
-                   that the user has no training event with; "ssm": softmax over the positive and `negatives` items
-                   drawn uniformly from all candidates and shared by the batch
-    tau            temperature of "infonce" and "ssm": scores are divided by it
-    epochs         upper limit
-    patience       looks (validations, not epochs) without a better one
-    every          epochs between two looks
-    minimum_steps  optimiser steps before which training never stops
-    batch_size     events of a step
-    device         "auto" takes a GPU where there is one
-    Ctrl-C ends training early and keeps the best state. Raises ValueError on an unknown loss, on a number out of
-    range and on a loss that is not finite.
+    model    a PairModel
+    seed     of the order of events, negatives and the model's own chance
+    options  those of `PairRecipe`
+    Ctrl-C ends training early and keeps the best state. Raises ValueError on a wrong option and on a loss that is not
+    finite.
     """
-    if loss not in PAIR_LOSSES:
-        raise ValueError(
-            f"train_pairs: loss {loss!r} is unknown; use one of {', '.join(PAIR_LOSSES)}"
-        )
-    if not tau > 0:
-        raise ValueError(f"tau is {tau!r}; use a number above 0")
-    check_whole(batch_size=batch_size, negatives=negatives)
-    stopping = Stopping(epochs=epochs, every=every, patience=patience, minimum_steps=minimum_steps)
+    recipe = PairRecipe(**options)
     split = dataset.split
     rng = seed_everything(seed)
-    model.to(pick_device(device))
-    trainer = PairTrainer(
-        model,
-        split,
-        loss=loss,
-        negatives=negatives,
-        tau=tau,
-        lr=lr,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        rng=rng,
-    )
+    model.to(pick_device(recipe.device))
     best = BestState(model)
     training = run_epochs(
         type(model).__name__,
-        stopping,
-        train_epoch=trainer.train_epoch,
+        recipe.stopping(),
+        train_epoch=PairTrainer(model, split, recipe, rng).train_epoch,
         validate=validation_of(model, split, seed),
         keep_best=best.keep,
         progress=progress,
     )
     best.restore()
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    report = model.report() if hasattr(model, "report") else {}
-    if hasattr(model, "vectors"):
-        users, items = vectors_of(model)
-        return fitted_after(
-            training,
-            vectors=lambda stage: (users[split.held_out(stage)[0]], items),
-            parameters=parameters,
-            report=report,
-        )
+    by_vectors = hasattr(model, "vectors")
     return fitted_after(
         training,
-        scores=lambda stage: score_blocks(model, split.held_out(stage)[0], split.n_items),
-        parameters=parameters,
-        report=report,
+        vectors=stage_vectors(model, split) if by_vectors else None,
+        scores=None if by_vectors else stage_scores(model, split),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        report=model.report() if hasattr(model, "report") else {},
     )
 
 
+def stage_vectors(model: nn.Module, split: Split) -> Callable[[str], tuple[Tensor, Tensor]]:
+    """A function: stage -> queries (events, d) and items (n_items + 1, d), of the model as it is now."""
+    users, items = vectors_of(model)
+    return lambda stage: (users[split.held_out(stage)[0]], items)
+
+
+def stage_scores(model: nn.Module, split: Split) -> Callable[[str], Callable[[int, int], Tensor]]:
+    """A function: stage -> scores in blocks, see `score_blocks`."""
+    return lambda stage: score_blocks(model, split.held_out(stage)[0], split.n_items)
+
+
 class PairTrainer:
-    """Trains a pair model epoch after epoch; arguments as for `train_pairs`, `rng` draws order and negatives."""
+    """Trains a pair model epoch after epoch, without validation.
+
+    model  a PairModel on its device
+    rng    draws the order of events and the negatives
+    """
 
     def __init__(
-        self,
-        model: nn.Module,
-        split: Split,
-        *,
-        loss: str,
-        negatives: int,
-        tau: float,
-        lr: float,
-        weight_decay: float,
-        batch_size: int,
-        rng: np.random.Generator,
+        self, model: nn.Module, split: Split, recipe: PairRecipe, rng: np.random.Generator
     ):
         self.model = model
-        self.loss = loss
-        self.negatives = negatives
-        self.tau = tau
-        self.batch_size = batch_size
+        self.recipe = recipe
         self.rng = rng
         self.device = next(model.parameters()).device
         self.users, self.items = split.train_pairs()
         self.candidates = split.candidates
-        self.sampler = None if loss == "ssm" else Negatives(split)
+        self.sampler = None if recipe.loss == "ssm" else Negatives(split)
         self.optimiser = torch.optim.Adam(
-            model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
+            model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
         )
 
     def train_epoch(self) -> tuple[float, int]:
@@ -176,43 +129,45 @@ class PairTrainer:
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Users (B,) and items (B, 1 + n), the positive first; of "ssm" the positive alone, (B, 1)."""
+        batch_size = self.recipe.batch_size
+        negatives = self.recipe.negatives
         order = self.rng.permutation(len(self.users))
-        steps_at_a_time = max(1, DRAWN // (self.batch_size * self.negatives))
-        size = self.batch_size * steps_at_a_time
+        steps_at_a_time = max(1, DRAWN // (batch_size * negatives))
+        size = batch_size * steps_at_a_time
         for start in range(0, len(order), size):
             events = order[start : start + size]
             users = self.users[events]
             items = self.items[events][:, None]
             if self.sampler:
-                drawn = self.sampler.draw(np.repeat(users, self.negatives), self.rng)
-                items = np.concatenate([items, drawn.reshape(-1, self.negatives)], 1)
+                drawn = self.sampler.draw(np.repeat(users, negatives), self.rng)
+                items = np.concatenate([items, drawn.reshape(-1, negatives)], 1)
             all_users = torch.from_numpy(users).to(self.device)
             all_items = torch.from_numpy(items).to(self.device)
-            yield from zip(
-                all_users.split(self.batch_size), all_items.split(self.batch_size), strict=True
-            )
+            yield from zip(all_users.split(batch_size), all_items.split(batch_size), strict=True)
 
     def _loss(self, users: Tensor, items: Tensor) -> Tensor:
         """Mean loss of the events (users (B,), items as `_batches` gives them)."""
-        if self.loss == "ssm":
+        if self.recipe.loss == "ssm":
             return self._shared_softmax(users, items[:, 0])
         scores = self.model.score(users, items)
-        if self.loss == "bpr":
+        if self.recipe.loss == "bpr":
             return pairwise_loss_of_scores(scores)
-        if self.loss == "bce":
+        if self.recipe.loss == "bce":
             return binary_loss_of_scores(scores)
-        return softmax_loss_of_scores(scores / self.tau)
+        return softmax_loss_of_scores(scores / self.recipe.tau)
 
     def _shared_softmax(self, users: Tensor, positives: Tensor) -> Tensor:
         """Softmax over each positive and negatives that the whole batch shares; accidental hits are masked out."""
         first, last = self.candidates
-        drawn = self.rng.integers(first, last + 1, self.negatives)
+        drawn = self.rng.integers(first, last + 1, self.recipe.negatives)
         shared = torch.from_numpy(drawn).to(self.device)
         if hasattr(self.model, "vectors"):
             user_vectors, item_vectors = self.model.vectors()
-            return softmax_loss(user_vectors[users] / self.tau, item_vectors, positives, shared)
+            return softmax_loss(
+                user_vectors[users] / self.recipe.tau, item_vectors, positives, shared
+            )
         items = torch.cat([positives[:, None], shared.expand(len(users), -1)], 1)
-        scores = self.model.score(users, items) / self.tau
+        scores = self.model.score(users, items) / self.recipe.tau
         is_hit = items == positives[:, None]
         is_hit[:, 0] = False
         return softmax_loss_of_scores(scores.masked_fill(is_hit, -torch.inf))

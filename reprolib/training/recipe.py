@@ -1,4 +1,4 @@
-"""How sequence models are trained: every option of the training, with its default and its check, once."""
+"""How models are trained: every option of the two trainings, with its default and its check, once."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from reprolib.training.schedule import DECAYS
 from reprolib.training.stopping import Stopping, check_whole
 
 LOSSES = ("bce", "bpr", "ssm", "softmax")
+PAIR_LOSSES = ("bpr", "bce", "infonce", "ssm")
 LABEL_WEIGHTS = ("batch", "equal")
 
 
@@ -69,6 +70,55 @@ class Recipe:
         for name in ("id_std", "position_std"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; use 0 or a number above it")
+        self.stopping()
+
+    def stopping(self) -> Stopping:
+        """A fresh stopping rule."""
+        return Stopping(
+            epochs=self.epochs,
+            every=self.every,
+            patience=self.patience,
+            minimum_steps=self.minimum_steps,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRecipe:
+    """Options of the training of a model that scores pairs.
+
+    loss           "bpr", "bce", "infonce": each event against `negatives` items of its own, drawn uniformly from those
+                   that the user has no training event with; "ssm": softmax over the positive and `negatives` items
+                   drawn uniformly from all candidates and shared by the batch
+    negatives      items
+    tau            temperature of "infonce" and "ssm": scores are divided by it
+    epochs         upper limit
+    patience       looks (validations, not epochs) without a better one after which training stops
+    every          epochs between two looks
+    minimum_steps  optimiser steps before which training never stops
+    lr             learning rate of Adam
+    weight_decay   of Adam
+    batch_size     events of a step
+    device         "auto" takes a GPU where there is one
+    Raises ValueError on a name that is unknown and on a number out of range.
+    """
+
+    loss: str = "bpr"
+    negatives: int = 1
+    tau: float = 1.0
+    epochs: int = 200
+    patience: int = 5
+    every: int = 5
+    minimum_steps: int = 0
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    batch_size: int = 2048
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_name("loss", self.loss, PAIR_LOSSES)
+        check_whole(batch_size=self.batch_size, negatives=self.negatives)
+        if not self.tau > 0:
+            raise ValueError(f"tau is {self.tau!r}; use a number above 0")
         self.stopping()
 
     def stopping(self) -> Stopping:

@@ -11,7 +11,8 @@ from reprolib.data.split import leave_one_out
 from reprolib.evaluate.metrics import value
 from reprolib.evaluate.table import rank_table, rank_table_by_scores
 from reprolib.training import losses
-from reprolib.training.pairs import PAIR_LOSSES, pair_system, score_blocks, train_pairs
+from reprolib.training.pairs import pair_system, score_blocks, train_pairs
+from reprolib.training.recipe import PAIR_LOSSES
 
 DATASET = Dataset(leave_one_out(groups(), "groups"))
 SPLIT = DATASET.split
