@@ -31,8 +31,9 @@ class PairModel(Protocol):
     """What the loop needs of an `nn.Module`.
 
     A model whose score is a dot product also has `vectors() -> (users (n_users, d), items (n_items + 1, d))`: it ranks
-    by them, which is faster. A model with a loss of its own has `own_loss(users (B,), items (B, 1 + n; of "ssm" B, 1)) -> Tensor`
-    (a penalty on the batch's rows, for example), and one that has to say something `report() -> dict`.
+    by them, which is faster. A model with a loss of its own (a penalty on the batch's rows, for example) has
+    `own_loss(users (B,), items (B, 1 + n)) -> Tensor`; with "ssm" its items are the positives alone, (B, 1). A model
+    that has something to say for the run's record has `report() -> dict`.
     """
 
     def score(self, users: Tensor, items: Tensor) -> Tensor:

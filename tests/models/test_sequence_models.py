@@ -135,6 +135,21 @@ def test_a_published_preset_of_one_domain_learns_the_ring(name, loss):
 
 
 @pytest.mark.parametrize("name", PLAIN + WITH_TEXT)
+def test_domains_without_a_common_user_are_trained_on(name):
+    """goodreads | steam: whoever has a target event has no source event."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(30):
+        rows += [(f"a{user}", f"s{i}", "source", t) for t, i in enumerate(rng.permutation(20)[:6])]
+        rows += [(f"b{user}", f"t{i}", "target", t) for t, i in enumerate(rng.permutation(20)[:6])]
+    split = leave_one_out(corpus(rows), "target", "source")
+    fitted = train(name, Dataset(split), 0, False, **SMALL, epochs=1)
+    queries, items = fitted.vectors("test")
+    assert torch.isfinite(queries).all()
+    assert torch.isfinite(items).all()
+
+
+@pytest.mark.parametrize("name", PLAIN + WITH_TEXT)
 def test_gradients_reach_every_parameter(name):
     split = split_of()
     model = build(name, split).train()
