@@ -15,7 +15,7 @@ def check_system(name: str) -> None:
 
 def check_loss(name: str) -> None:
     """Raises ValueError where the training loop has no such loss; empty means each system's own."""
-    from reprolib.training.loop import LOSSES  # heavy: it imports torch
+    from reprolib.training.recipe import LOSSES  # heavy: it imports torch
 
     if name and name not in LOSSES:
         raise ValueError(f"{name!r} is no loss; use one of {', '.join(LOSSES)}, or empty text")

@@ -1,10 +1,11 @@
 """Runs of systems: which there are, how a grid of them is run and stored, how their settings are chosen."""
 
 from reprolib.runs.grid import Grid, run_grid, runs
-from reprolib.runs.systems import build_model, system_names, train, train_model
+from reprolib.runs.systems import FLOORS, build_model, system_names, train, train_model
 from reprolib.runs.tuning import settings_of, tune, tuned_runs
 
 __all__ = [
+    "FLOORS",
     "Grid",
     "build_model",
     "run_grid",

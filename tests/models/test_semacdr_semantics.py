@@ -155,6 +155,6 @@ def test_published_numbers_stand_beside_their_direction_and_system(tmp_path):
     table = paper_beside(grid, "semacdr", "Table 1", "NDCG@10", sampled=20)
     assert table["NDCG@10 published"].isna().tolist() == [True, False]
     assert (table["NDCG@10 among 20"] > table["NDCG@10 full"]).all()
-    assert table["training"].tolist() == ["no training", "unfinished"]
+    assert table["training"].tolist() == ["no training", "below the floor"]
     below = benchmark_beside(grid, "abxi", 20)
     assert "ABXI (published)" in below["system"].tolist()
