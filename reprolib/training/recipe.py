@@ -1,14 +1,17 @@
-"""How models are trained: every option of the two trainings, with its default and its check, once."""
+"""How models are trained: every option of the two trainings, with its default and its check, once.
+
+Nothing heavy is imported here, so that options can be checked before anything else is.
+"""
 
 from dataclasses import dataclass
 
-from reprolib.training.full_softmax import PRECISIONS
-from reprolib.training.schedule import DECAYS
 from reprolib.training.stopping import Stopping, check_whole
 
 LOSSES = ("bce", "bpr", "ssm", "softmax")
 PAIR_LOSSES = ("bpr", "bce", "infonce", "ssm")
 LABEL_WEIGHTS = ("batch", "equal")
+PRECISIONS = ("bf16", "fp32")
+DECAYS = ("none", "linear", "cosine")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _check_name("loss", self.loss, LOSSES)
-        _check_name("precision", self.precision, tuple(PRECISIONS))
+        _check_name("precision", self.precision, PRECISIONS)
         _check_name("label_weights", self.label_weights, LABEL_WEIGHTS)
         _check_name("decay", self.decay, DECAYS)
         check_whole(batch_size=self.batch_size, negatives=self.negatives)

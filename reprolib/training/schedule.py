@@ -4,14 +4,12 @@ import math
 
 import torch
 
-DECAYS = ("none", "linear", "cosine")
-
 
 class Schedule:
     """Sets the learning rates of an optimiser before each step.
 
     warmup_steps  steps in which the rates rise linearly
-    decay         one of DECAYS: how they fall to 0 at the end of the last epoch of the limit
+    decay         "none", "linear" or "cosine": how they fall to 0 at the end of the last epoch of the limit
     """
 
     def __init__(self, optimiser: torch.optim.Optimizer, warmup_steps: int, decay: str):
