@@ -8,6 +8,7 @@ import pandas as pd
 
 from reprolib.evaluate.metrics import value
 from reprolib.evaluate.rank_table import check_ranks, labels
+from reprolib.evaluate.seed_variance import SeedVariance, pooled_seed_variance, with_seeds
 from reprolib.evaluate.significance import compare, gain_difference, holm
 from reprolib.evaluate.summary import subgroups
 from reprolib.report.claims import (
@@ -21,6 +22,7 @@ from reprolib.report.claims import (
     Untestable,
 )
 from reprolib.runs.read_store import annotators
+from reprolib.runs.systems import FLOORS
 
 REPRODUCED, NOT, OPEN, UNTESTABLE = (
     "reproduced",
@@ -69,7 +71,8 @@ class Evidence:
 
     def __post_init__(self):
         if len(self.ranks):
-            self.ranks = check_ranks(self.ranks).assign(system=labels(self.ranks))
+            self.unlabelled = check_ranks(self.ranks)
+            self.ranks = self.ranks.assign(system=labels(self.ranks))
             keys = ["dataset", "direction"]
             self.cells = {
                 key: part.pivot(index="user", columns=["system", "seed"], values="rank")
@@ -104,6 +107,16 @@ class Evidence:
     def seeds(self, cell: tuple[str, str], system: str) -> int:
         """How many seeds of the system were run on the cell."""
         return int((self.cells[cell].columns.get_level_values("system") == system).sum())
+
+    def runs(self, cell: tuple[str, str], system: str) -> float:
+        """Runs behind the system's mean on the cell; infinitely many where nothing is left to chance."""
+        return np.inf if system in FLOORS else float(self.seeds(cell, system))
+
+    def seed_variance(self, metric: str) -> SeedVariance:
+        """What another seed changes, pooled over all cells."""
+        if metric not in self.cache:
+            self.cache[metric] = pooled_seed_variance(self.unlabelled, metric, FLOORS)
+        return self.cache[metric]
 
 
 def judge(claims: list[Claim], ranks: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFrame:
@@ -158,9 +171,12 @@ def _tests(claim: Claim, evidence: Evidence) -> list[dict]:
                     and b in values
                     and (values[a].notna() & values[b].notna()).sum() > 1
                 ):
+                    runs = evidence.runs(cell, a), evidence.runs(cell, b)
+                    result = compare(values, a, b, bootstraps=0)
                     found.append(
-                        compare(values, a, b, bootstraps=0)
+                        with_seeds(result, *runs, evidence.seed_variance(metric))
                         | {
+                            "runs": min(runs),
                             "key": (*cell, metric, *sorted((a, b))),
                             "cell": cell,
                             "metric": metric,
@@ -235,7 +251,9 @@ def _row(claim: Claim, tests: list[dict], evidence: Evidence) -> dict:
 
 
 def _vote(claim: Claim, test: dict) -> str:
-    """yes, no or open: what one comparison says about the claim."""
+    """yes, no or open: what one comparison says about the claim; one seed says nothing."""
+    if test.get("runs", np.inf) < 2:
+        return "open"
     margin = getattr(claim, "margin", 0.0)
     if margin:
         bound = -margin if isinstance(claim, Comparable) else margin
