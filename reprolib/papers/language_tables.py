@@ -1,11 +1,15 @@
 """What notebook 03 shows: the tasks, a job's price, and the picture of agreement."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
 from reprolib.catalogue import PAPERS
+from reprolib.data.corpus import Corpus
+from reprolib.data.origin import Origin
 from reprolib.data.world import read_world
 from reprolib.llm.complete import estimate
 from reprolib.llm.inputs import events_of, items_of
@@ -14,8 +18,16 @@ from reprolib.llm.trait_bank import BANK
 from reprolib.papers import agreement_world
 from reprolib.papers.persona4rec import agreement
 from reprolib.papers.sphere.tasks import Trait
+from reprolib.report.figures import GREY, PALETTE, panels
+from reprolib.text.encoders import MINILM
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAPER_NAMES = {paper.key: paper.name for paper in PAPERS} | {"rerank": "LLM rerankers"}
+
+CHANCE, ABOVE = "by chance", "annotator, interval above chance"
+NOT_ABOVE = "annotator, interval reaches chance"
 
 
 def task_table() -> pd.DataFrame:
@@ -107,27 +119,72 @@ def price_table(
     return pd.DataFrame(rows)[list(columns)].rename(columns=columns)
 
 
-def agreement_figure(frame: pd.DataFrame):
-    """Dots with 95 % intervals for every measure between 0 and 1, a grey bar where chance would be."""
-    import matplotlib.pyplot as plt
+def agreement_origin(corpus: Corpus, llm, *, users: int, reference: pd.DataFrame) -> Origin:
+    """The origin of the measures of agreement.
 
-    shown = frame[frame["by chance"].notna() & frame["annotator"].between(0, 1)][::-1]
-    groups = list(shown.groupby("data", sort=False))[::-1]
+    corpus     of the miniature world whose truth is known
+    llm        the annotator that is judged
+    users      whose personas were compared with the truth, at most those of the corpus
+    reference  from `against_reference`; not empty where published outputs were read
+    """
+    users = min(users, corpus.origin.n_users)
+    origin = Origin(((corpus.name, users),), annotators=(llm.label,), encoders=(MINILM,))
+    if len(reference):
+        origin |= Origin((("persona4rec-sample", 0),))
+    return origin
+
+
+def agreement_figure(frame: pd.DataFrame) -> "Figure":
+    """Dots with 95 % intervals for every measure between 0 and 1, a grey bar where chance would be.
+
+    frame  with the columns of `agreement.COLUMNS`; one panel per value of column data
+    Above chance a dot is filled; where its interval reaches chance it is hollow.
+    """
+    shown = frame[frame["by chance"].notna() & frame["annotator"].between(0, 1)]
+    groups = list(shown.groupby("data", sort=False))
     sizes = [len(part) for _, part in groups]
-    figure, axes = plt.subplots(len(groups), 1, figsize=(8, 0.6 + 0.3 * sum(sizes) + 0.5 * len(groups)), sharex=True,
-                                squeeze=False, height_ratios=sizes, layout="constrained")  # fmt: skip
-    for axis, (name, part) in zip(axes[:, 0], groups, strict=True):
-        rows = range(len(part))
-        axis.errorbar(part["annotator"], rows, xerr=part["annotator ±"].fillna(0), fmt="o", color="black", markersize=5,
-                      capsize=2, label="annotator, 95 % interval")  # fmt: skip
-        axis.scatter(
-            part["by chance"], rows, marker="|", s=160, linewidths=3, color="0.6", label="by chance"
+    height = 1.2 + 0.32 * sum(sizes) + 0.4 * len(groups)
+    figure, axes = panels(
+        1, len(groups), width=9.6, height=height, sharex=True, squeeze=False, height_ratios=sizes
+    )
+    for ax, (name, part) in zip(axes[:, 0], groups, strict=True):
+        rows = np.arange(len(part))[::-1]
+        half = part["annotator ±"].fillna(0)
+        low = (part["annotator"] - half).clip(lower=0)
+        high = (part["annotator"] + half).clip(upper=1)
+        is_above = (low > part["by chance"]).to_numpy()
+        ax.hlines(rows, low, high, color=PALETTE[0], linewidth=1.5)
+        ax.plot(
+            part["by chance"], rows, "|", color=GREY, markersize=14, markeredgewidth=4, label=CHANCE
         )
-        axis.set_yticks(
-            rows, part["task"].str.split("/").str[1] + ": " + part["measure"], fontsize=8
-        )
-        axis.set_title(name, loc="left", fontsize=9)
-        axis.grid(axis="x", color="0.9")
-    axes[-1, 0].set(xlabel="agreement or likeness", xlim=(0, 1))
-    axes[0, 0].legend(fontsize=8, loc="lower right")
+        for chosen, fill, label in ((is_above, PALETTE[0], ABOVE), (~is_above, "white", NOT_ABOVE)):
+            values = part["annotator"][chosen]
+            ax.plot(
+                values, rows[chosen], "o", color=PALETTE[0], mfc=fill, markersize=7, label=label
+            )
+        ax.set_yticks(rows, part["task"].str.split("/").str[1] + ": " + part["measure"], fontsize=8)
+        ax.set_ylim(-0.6, len(part) - 0.4)
+        ax.set_title(name, loc="left")
+        ax.grid(axis="y", visible=False)
+    axes[-1, 0].set_xlim(-0.02, 1.02)
+    axes[-1, 0].set_xlabel("agreement (share) or likeness (cosine)")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=3, fontsize=8)
     return figure
+
+
+def agreement_sentence(frame: pd.DataFrame) -> str:
+    """Which measures clear chance and which do not, read off the frame of `agreement_figure`."""
+    judged = frame[frame["by chance"].notna() & frame["annotator"].between(0, 1)]
+    names = judged["task"].str.split("/").str[1] + " (" + judged["measure"] + ")"
+    is_above = judged["annotator"] - judged["annotator ±"].fillna(0) > judged["by chance"]
+    above = ", ".join(dict.fromkeys(names[is_above])) or "none"
+    others = ", ".join(dict.fromkeys(names[~is_above])) or "none"
+    return f"Above chance with 95 % confidence: {above}.\nNot told apart from chance: {others}."
+
+
+def largest_job_sentence(priced: pd.DataFrame) -> str:
+    """The task of `price_table` with most calls, and its share of them."""
+    largest = priced.loc[priced["calls"].idxmax()]
+    share = largest["calls"] / max(1, priced["calls"].sum())
+    return f"Most calls: {largest['task']}, {largest['calls']:,} of {priced['calls'].sum():,} ({share:.0%})."

@@ -48,6 +48,7 @@ class Report:
         best: dict[str, str] | None = None,
         within: str | list[str] | None = None,
         show: list[str] | None = None,
+        fold: bool = False,
     ) -> None:
         """Write `<part>/table<number>_<subject>.csv|md|tex` and show the table.
 
@@ -56,6 +57,7 @@ class Report:
         of       what the numbers come from: a corpus, data set, grid or stage, or several; never a text
         best     {column: "max" | "min"}: best value bold, second underlined; within: columns that make the groups
         show     the columns that are printed, where the frame has more than a reader takes in; the CSV has them all
+        fold     show a line with the caption that a click unfolds
         """
         record = origin_record(origin_of(of), self.profile)
         title, name = f"Table {number}", self._name("table", number, subject)
@@ -64,7 +66,7 @@ class Report:
         )
         contents = {"csv": table.csv(), "md": table.markdown(), "tex": table.latex()}
         self._save(name, caption, record, contents)
-        _show_html(table.html())
+        _show_html(table.html(fold))
 
     def figure(self, number: int | str, subject: str, figure, caption: str, *, of: object) -> None:
         """Write `<part>/figure<number>_<subject>.png|svg` and show the picture; arguments as for `table`."""

@@ -1,5 +1,8 @@
 """The tables and figures of the scorecard. They show what was run and say what was not; an empty store is no error."""
 
+import textwrap
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -7,19 +10,25 @@ from reprolib.evaluate.rank_table import labels
 from reprolib.evaluate.significance import compare, holm, order_agreement, user_values
 from reprolib.evaluate.summary import summarise
 from reprolib.report.claims import PAPERS
-from reprolib.report.figures import panels, style_of
+from reprolib.report.figures import PALETTE, panels
+from reprolib.report.plots import PLAIN_NUMBER, name_sides
 from reprolib.report.published import published
 from reprolib.report.verdicts import NOT, OPEN, REPRODUCED, UNTESTABLE, plain
 from reprolib.runs.systems import system_names
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 METRICS = ("NDCG@10", "HR@10", "MRR")
-COLOURS = {REPRODUCED: "#009E73", NOT: "#D55E00", OPEN: "#7F7F7F"}
-FILLS = {
-    "-": "full",
-    "--": "none",
-    "-.": "left",
-    ":": "bottom",
-}  # a point has no dashes to tell two systems apart
+COLOURS = {REPRODUCED: "#009E73", NOT: "#D55E00", OPEN: "#595959"}
+MARKERS = {REPRODUCED: "o", NOT: "X", OPEN: "s"}
+BLUE = PALETTE[0]
+LIGHT = "#BBBBBB"
+ROWS = 12  # claims that one picture shows
+CLAIM_WIDTH = 62  # characters of a line of a claim
+BESIDE = "decided by, or why not"
+SHOWN = ["id", "claim", "verdict", "relative %", "95 % of it", "p (Holm)", "data", BESIDE]
 SHORTEST = 0.01  # seconds; what trains in no time stands here on a logarithmic axis
 
 
@@ -58,11 +67,27 @@ def claims_table(verdicts: pd.DataFrame, paper: str | None = None) -> pd.DataFra
                 "users": [_whole(n) for n in rows["users"]],
                 "seeds": [_whole(n) for n in rows["seeds"]],
                 "why": rows["why"],
+                BESIDE: rows["decided by"].fillna(rows["why"]),
             }
         )
         .astype({"users": object, "seeds": object})
         .reset_index(drop=True)
     )
+
+
+def caption(verdicts: pd.DataFrame, paper: str) -> str:
+    """The caption of a paper's claims: how many there are, and how many of each verdict."""
+    own = verdicts[verdicts["paper"] == paper]
+    counts = own["verdict"].value_counts()
+    verdict_names = (REPRODUCED, NOT, OPEN, UNTESTABLE)
+    listed = ", ".join(f"{counts.get(name, 0)} {name}" for name in verdict_names)
+    text = (
+        f"{len(own)} claims of {paper}: {listed}. p is Holm-corrected over all comparisons of the "
+        "paper. Relative effects between two groups or directions are percentage points."
+    )
+    if any(_synthetic(own)):
+        text += " A verdict on the miniature world is about synthetic users."
+    return text
 
 
 def verdict_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -194,72 +219,122 @@ def _beside(rows: pd.DataFrame, ours: pd.DataFrame, metric: str, protocol: str) 
     )
 
 
-def effects_figure(verdicts: pd.DataFrame):
-    """Forest plot: per tested claim the relative effect of the deciding comparison with its 95 % interval."""
-    drawn = verdicts.dropna(subset=["relative %", "relative low", "relative high"]).iloc[::-1]
-    figure, ax = panels(height=1.4 + 0.11 * max(len(drawn), 10))
+def effects_figures(verdicts: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """(name of the paper, its claims) for every picture: claims with an effect, at most ROWS of one paper together.
+
+    Without any such claim there is one empty picture.
+    """
+    tested = _with_effect(verdicts)
+    pictures = []
+    for paper in PAPERS:
+        claims = tested[tested["paper"] == paper]
+        count = -(-len(claims) // ROWS)
+        for part in np.array_split(np.arange(len(claims)), max(1, count)):
+            if len(part):
+                pictures.append((paper, claims.iloc[part]))
+    return pictures or [("no paper", tested)]
+
+
+def effects_figure(verdicts: pd.DataFrame) -> "Figure":
+    """Forest plot: per claim, in its words, the relative effect of the deciding comparison with its 95 % interval."""
+    drawn = _with_effect(verdicts)
+    claims = [textwrap.fill(f"{row.claim} ({row.id})", CLAIM_WIDTH) for row in drawn.itertuples()]
+    lines = sum(text.count("\n") + 1 for text in claims)
+    figure, ax = panels(width=9.6, height=1.4 + 0.075 * len(claims) + 0.135 * max(lines, 8))
+    if drawn.empty:
+        return _nothing_run(figure, ax)
+    rows = np.arange(len(drawn))[::-1]
+    ends = drawn[["relative low", "relative high"]].astype(float)
     for verdict, colour in COLOURS.items():
-        at = np.flatnonzero(drawn["verdict"] == verdict)
-        part = drawn.iloc[at]
-        middle = part["relative %"].astype(float)
-        error = np.abs([middle - part["relative low"], part["relative high"] - middle]).astype(
-            float
-        )
-        marker = {REPRODUCED: "o", NOT: "X", OPEN: "s"}[verdict]
+        chosen = (drawn["verdict"] == verdict).to_numpy()
+        middle = drawn.loc[chosen, "relative %"].astype(float)
+        low, high = ends[chosen]["relative low"], ends[chosen]["relative high"]
         ax.errorbar(
             middle,
-            at,
-            xerr=error,
-            fmt=marker,
+            rows[chosen],
+            xerr=np.abs([middle - low, high - middle]),
+            fmt=MARKERS[verdict],
             color=colour,
-            capsize=1.5,
-            elinewidth=1,
-            markersize=4,
+            capsize=2.5,
+            elinewidth=1.5,
+            markersize=6,
             label=verdict,
         )
     ax.axvline(0, color="black", linewidth=1)
-    ax.set_yticks(range(len(drawn)), drawn["id"], fontsize=5)
-    ax.margins(y=0.02)
+    ax.set_yticks(rows, claims, fontsize=7.5)
+    ax.set_ylim(-0.7, len(drawn) - 0.3)
     ax.grid(axis="y", visible=False)
-    ax.set_xscale("symlog", linthresh=10)
-    ax.set_xticks([-1000, -300, -100, -30, -10, 0, 10, 30, 100, 300, 1000])
-    ax.xaxis.set_major_formatter("{x:.0f}")
-    if len(drawn):
-        ends = drawn[["relative low", "relative high"]].astype(float)
-        ax.set_xlim(1.3 * min(ends.min().min(), -10), 1.3 * max(ends.max().max(), 10))
-    ax.set_xlabel("relative effect in %, in the claimed direction (logarithmic beyond ±10)")
-    return _finish(figure, ax, drawn, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    _percent_axis(ax, ends)
+    name_sides(ax, "against the paper", "for the paper")
+    figure.legend(loc="outside upper left", fontsize=8, ncols=3)
+    return figure
 
 
-def cost_quality_figure(ranks: pd.DataFrame, cost: pd.DataFrame, dataset: str, direction: str):
-    """Training seconds (log) against NDCG@10 with its interval, one point per system of the leaderboard."""
-    board, spent = leaderboard(ranks, dataset, direction), cost_table(cost, dataset, direction)
+def cost_quality_figure(
+    ranks: pd.DataFrame, cost: pd.DataFrame, dataset: str, direction: str
+) -> "Figure":
+    """NDCG@10 with its interval beside training seconds (log), one row per system of the leaderboard, best first.
+
+    A system that no better one undercuts in training time has a filled marker; the others cost more for less.
+    """
+    board = leaderboard(ranks, dataset, direction)
+    spent = cost_table(cost, dataset, direction)
     both = board.merge(spent[["system", "training s"]], on="system")
-    figure, ax = panels()
-    for place, row in enumerate(both.to_dict("records")):
-        style = style_of(row["system"], place)
-        style |= {"fillstyle": FILLS[style["linestyle"]], "linestyle": ""}
-        ax.errorbar(
-            max(row["training s"], SHORTEST),
-            row["NDCG@10"],
-            yerr=row["NDCG@10 ±"],
-            capsize=2,
-            label=row["system"],
-            **style,
+    figure, (left, right) = panels(2, width=9.6, height=1.5 + 0.24 * max(len(both), 6), sharey=True)
+    if both.empty:
+        _nothing_run(figure, right)
+        return _nothing_run(figure, left)
+    rows = np.arange(len(both))[::-1]
+    seconds = both["training s"].clip(lower=SHORTEST)
+    is_useful = (seconds <= seconds.cummin()).to_numpy()
+    low = (both["NDCG@10"] - both["NDCG@10 ±"]).clip(lower=0)
+    high = (both["NDCG@10"] + both["NDCG@10 ±"]).clip(upper=1)
+    left.hlines(rows, low, high, color=COLOURS[OPEN], linewidth=1.5)
+    right.hlines(rows, seconds.min() / 1.5, seconds, color=LIGHT, linewidth=1)
+    for ax, values in ((left, both["NDCG@10"]), (right, seconds)):
+        ax.plot(
+            values[is_useful], rows[is_useful], "o", color=BLUE, label="no better system is cheaper"
         )
-    ax.set_xscale("log")
-    ax.set_xlabel(f"training in seconds, mean over seeds (at least {SHORTEST})")
-    ax.set_ylabel("NDCG@10")
-    return _finish(figure, ax, both, loc="upper left", bbox_to_anchor=(1, 1))
+        ax.plot(
+            values[~is_useful],
+            rows[~is_useful],
+            "o",
+            color=BLUE,
+            mfc="white",
+            label="a better system is cheaper",
+        )
+        ax.grid(axis="y", visible=False)
+    left.set_yticks(rows, both["system"])
+    left.set_xlim(left=0)
+    left.set_xlabel("NDCG@10 with its 95 % interval")
+    right.set_xscale("log")
+    right.set_xlim(left=seconds.min() / 1.5)
+    right.xaxis.set_major_formatter(PLAIN_NUMBER)
+    right.set_xlabel(f"training in seconds, logarithmic (at least {SHORTEST:g})")
+    handles, names = left.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", fontsize=8, ncols=2)
+    return figure
 
 
-def _finish(figure, ax, drawn: pd.DataFrame, **legend):
-    if len(drawn):
-        ax.legend(fontsize=7, **legend)
-    else:
-        ax.text(0.5, 0.5, "nothing run yet", transform=ax.transAxes, ha="center")
-        ax.set_xticks([], minor=False)
-        ax.set_yticks([])
+def _with_effect(verdicts: pd.DataFrame) -> pd.DataFrame:
+    return verdicts.dropna(subset=["relative %", "relative low", "relative high"])
+
+
+def _percent_axis(ax: "Axes", ends: pd.DataFrame) -> None:
+    """An axis in percent, linear to ±10 and logarithmic beyond, that holds the intervals and both sides of zero."""
+    ax.set_xscale("symlog", linthresh=10)
+    marks = [-1000, -300, -100, -30, -10, 0, 10, 30, 100, 300, 1000]
+    ax.set_xlim(1.3 * min(ends.min().min(), -10), 1.3 * max(ends.max().max(), 10))
+    left, right = ax.get_xlim()
+    ax.set_xticks([mark for mark in marks if left <= mark <= right])
+    ax.xaxis.set_major_formatter("{x:.0f}")
+    ax.set_xlabel("relative effect in % and its 95 % interval (logarithmic beyond ±10)")
+
+
+def _nothing_run(figure: "Figure", ax: "Axes") -> "Figure":
+    ax.text(0.5, 0.5, "nothing run yet", transform=ax.transAxes, ha="center")
+    ax.set_xticks([])
+    ax.set_yticks([])
     return figure
 
 
@@ -272,9 +347,9 @@ def summary(verdicts: pd.DataFrame, left_out: list[str]) -> str:
         (NOT, "Not reproduced here"),
         (OPEN, "Undecided"),
     ):
-        part = tested[tested["verdict"] == verdict]
-        lines.append(f"{title}: {len(part) or 'none'}.")
-        lines += [f"  {row.id}  {row.claim} ({row.why})" for row in part.itertuples()]
+        ids = tested["id"][tested["verdict"] == verdict]
+        listed = f" ({', '.join(ids)})" if len(ids) else ""
+        lines.append(textwrap.fill(f"{title}: {len(ids) or 'none'}{listed}.", 110))
     if any(_synthetic(tested)):
         lines.append(
             "Verdicts on the miniature world are about synthetic users, not about the papers' data."

@@ -62,21 +62,29 @@ class Table:
         note = f"{to_latex(self.caption)} \\emph{{{to_latex(self.origin)}}}"
         return f"\\begin{{table}}\n\\centering\n\\caption{{{note}}}\n{tabular}\\end{{table}}\n"
 
-    def html(self) -> str:
-        """What a notebook shows: the same cells as in the files, in a box that scrolls where the table is wide."""
+    def html(self, fold: bool = False) -> str:
+        """What a notebook shows: the same cells as in the files, in a box that scrolls where the table is wide.
+
+        fold  the table is hidden below its caption until a reader clicks on it
+        """
         body = self._cells(to_html, "<b>{}</b>", "<u>{}</u>")
         head = "".join(f'<th scope="col">{name}</th>' for name in body.columns)
         rows = "".join(
             "<tr>" + "".join(_data_cell(cell) for cell in row) + "</tr>"
             for row in body.itertuples(index=False, name=None)
         )
-        return (
+        caption = f"<b>{to_html(self.title)}.</b> {to_html(self.caption)}"
+        above = (
+            '<caption style="caption-side:top;text-align:left;white-space:normal">'
+            f"{caption}</caption>"
+        )
+        box = (
             '<div class="reprolib-table" style="overflow-x:auto">'
-            f'<table><caption style="caption-side:top;text-align:left;white-space:normal">'
-            f"<b>{to_html(self.title)}.</b> {to_html(self.caption)}</caption>"
+            f"<table>{'' if fold else above}"
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
             f"<p><small><i>{to_html(self.origin)}</i></small></p></div>"
         )
+        return f"<details><summary>{caption}</summary>{box}</details>" if fold else box
 
     def _printed_part(self, show: list[str] | None) -> pd.DataFrame:
         if show is None:
