@@ -54,10 +54,10 @@ class Recipe:
     batch_size: int = 256
     negatives: int = 512
     precision: str = "bf16"
-    label_weights: str = "batch"
-    pool: int = 0
-    id_std: float = 0.0
-    position_std: float = 0.0
+    label_weights: str = "equal"
+    pool: int = 8
+    id_std: float = 0.05
+    position_std: float = 0.02
     warmup_steps: int = 0
     decay: str = "none"
     clip: float = 5.0
