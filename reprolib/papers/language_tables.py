@@ -1,5 +1,6 @@
 """What notebook 03 shows: the tasks, a job's price, and the picture of agreement."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from reprolib.catalogue import PAPERS
 from reprolib.data.corpus import Corpus
+from reprolib.data.datasets import world_folder
 from reprolib.data.origin import Origin
 from reprolib.data.world import read_world
 from reprolib.llm.complete import estimate
@@ -43,6 +45,12 @@ def task_table() -> pd.DataFrame:
         }
         for name, task in all_tasks().items()
     )
+
+
+def read_domain(size: str, domain: str) -> Corpus:
+    """One unprepared domain of the miniature world, named like a data set: "world-quick/books2023"."""
+    corpus = read_world(world_folder(size), [domain])
+    return replace(corpus, name=f"world-{size}/{domain}")
 
 
 def against_world(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reprolib.report.escape import one_line
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart
@@ -84,6 +85,23 @@ def panels(columns: int = 1, rows: int = 1, *, width: float = 6.4, height: float
 
     use_style()
     return plt.subplots(rows, columns, figsize=(width, height), **shared)
+
+
+def plain_log(axis: "Axis") -> None:
+    """Make an axis logarithmic with numbers as people write them: 0.05, 10, 1,000; not powers of ten.
+
+    axis  `ax.xaxis` or `ax.yaxis`; where it spans about a decade, numbers between the powers are written, too
+    """
+    from matplotlib.ticker import LogFormatter
+
+    class PlainNumbers(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:,g}" if super().__call__(x, pos) else ""
+
+    set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
+    set_scale("log")
+    axis.set_major_formatter(PlainNumbers())
+    axis.set_minor_formatter(PlainNumbers(minor_thresholds=(2, 0.5)))
 
 
 def figure_bytes(figure: "Figure", origin: str) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reprolib.report.figures import DASHES, GREY, PALETTE, SYSTEM_ORDER, panels, style_of
+from reprolib.report.figures import DASHES, GREY, PALETTE, SYSTEM_ORDER, panels, plain_log, style_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 MANY_POINTS = 25  # a line with more points has a marker only now and then
 MANY_LINES = 8  # so many lines are named at their ends; more get a legend beside the axes
-PLAIN_NUMBER = "{x:,g}"  # 0.01, 10, 1,000; not powers of ten
 HATCHES = ("", "///", "...", "xxx")
 LABEL_SIZE = 8  # points
 LINE_HEIGHT = 1.35  # of a label, in font sizes
@@ -30,6 +29,7 @@ def curves(
     ax: "Axes | None" = None,
     xlabel: str = "",
     ylabel: str = "",
+    named: bool = True,
 ) -> "Figure":
     """One line per value of `by`, named at its right end.
 
@@ -38,6 +38,7 @@ def curves(
     logx, logy      logarithmic axes
     ax              where to draw; default a figure of its own
     xlabel, ylabel  of the axes, with the unit; default the columns' names
+    named           False where more is drawn before `name_lines` is called
     Returns the figure. Each line has its colour, marker and dash; more than MANY_LINES are named in a legend beside
     the axes.
     """
@@ -51,14 +52,13 @@ def curves(
             markevery = (0.04 * (place % 3), 0.12)  # of the length of the axes
         ax.plot(part[x], part[y], label=str(name), markersize=5, markevery=markevery, **style)
     if logx:
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(PLAIN_NUMBER)
+        plain_log(ax.xaxis)
     if logy:
-        ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(PLAIN_NUMBER)
+        plain_log(ax.yaxis)
     ax.set_xlabel(xlabel or x)
     ax.set_ylabel(ylabel or y)
-    name_lines(ax)
+    if named:
+        name_lines(ax)
     return figure
 
 
@@ -132,8 +132,10 @@ def curve_panels(
         squeeze=False,
     )
     for ax, (name, part) in zip(axes.flat, groups, strict=False):
-        curves(part, x, y, by, logx=logx, logy=logy, ax=ax, xlabel=" ", ylabel=" ")
+        curves(part, x, y, by, logx=logx, logy=logy, ax=ax, xlabel=" ", ylabel=" ", named=False)
         ax.set_title(name, loc="left")
+    for ax in axes.flat[: len(groups)]:
+        name_lines(ax)
     for ax in axes.flat[len(groups) :]:
         ax.set_visible(False)
     for ax in axes[:, 0]:

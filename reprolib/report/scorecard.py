@@ -10,8 +10,8 @@ from reprolib.evaluate.rank_table import labels
 from reprolib.evaluate.significance import compare, holm, order_agreement, user_values
 from reprolib.evaluate.summary import summarise
 from reprolib.report.claims import PAPERS
-from reprolib.report.figures import PALETTE, panels
-from reprolib.report.plots import PLAIN_NUMBER, name_sides
+from reprolib.report.figures import PALETTE, panels, plain_log
+from reprolib.report.plots import name_sides
 from reprolib.report.published import published
 from reprolib.report.verdicts import NOT, OPEN, REPRODUCED, UNTESTABLE, plain
 from reprolib.runs.systems import system_names
@@ -220,9 +220,9 @@ def _beside(rows: pd.DataFrame, ours: pd.DataFrame, metric: str, protocol: str) 
 
 
 def effects_figures(verdicts: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """(name of the paper, its claims) for every picture: claims with an effect, at most ROWS of one paper together.
+    """(caption, claims) of every picture: claims with an effect, at most ROWS of one paper together.
 
-    Without any such claim there is one empty picture.
+    Without any such claim there is one empty picture, and its caption says so.
     """
     tested = _with_effect(verdicts)
     pictures = []
@@ -231,8 +231,13 @@ def effects_figures(verdicts: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
         count = -(-len(claims) // ROWS)
         for part in np.array_split(np.arange(len(claims)), max(1, count)):
             if len(part):
-                pictures.append((paper, claims.iloc[part]))
-    return pictures or [("no paper", tested)]
+                text = (
+                    f"Claims of {paper}: relative effect and 95 % interval of the comparison that "
+                    "decided each; marker and colour show the verdict."
+                )
+                pictures.append((text, claims.iloc[part]))
+    nothing = "Nothing to show: no claim could be tested on what is stored."
+    return pictures or [(nothing, tested)]
 
 
 def effects_figure(verdicts: pd.DataFrame) -> "Figure":
@@ -307,9 +312,8 @@ def cost_quality_figure(
     left.set_yticks(rows, both["system"])
     left.set_xlim(left=0)
     left.set_xlabel("NDCG@10 with its 95 % interval")
-    right.set_xscale("log")
+    plain_log(right.xaxis)
     right.set_xlim(left=seconds.min() / 1.5)
-    right.xaxis.set_major_formatter(PLAIN_NUMBER)
     right.set_xlabel(f"training in seconds, logarithmic (at least {SHORTEST:g})")
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", fontsize=8, ncols=2)
