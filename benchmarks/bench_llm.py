@@ -69,14 +69,13 @@ def bench_server(port: int) -> None:
 
     task = task_named("llm_edt/summarize")
     for workers in (1, 8, 16, 32, 64):
-        llm = open_llm(f"openai:m@http://127.0.0.1:{port}/v1", workers=workers)
         with tempfile.TemporaryDirectory() as cache:
-            complete(
-                task, {"domain": "warm", "items": [{"title": "up"}]}, llm, cache=cache
-            )  # connect, import
+            llm = open_llm(f"openai:m@http://127.0.0.1:{port}/v1", workers=workers, cache=cache)
+            warm = {"domain": "warm", "items": [{"title": "up"}]}
+            complete(task, warm, llm)  # connect, import
             n = 40 * workers
             start = time.perf_counter()
-            complete_many(task, inputs(n), llm, cache=cache, progress=False)
+            complete_many(task, inputs(n), llm, progress=False)
             rate = n / (time.perf_counter() - start)
         print(
             f"{workers:3} workers  {rate:7.1f} calls/s  {rate * DELAY / workers:6.1%} of the server's limit"

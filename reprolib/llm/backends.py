@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from reprolib.llm.task import LLMError, Refused, Reply, Task, choice_json
+from reprolib.llm.task import BackEnd, LLMError, Refused, Reply, Task, choice_json
 
 SPECS = '"embedded", "openai:MODEL@BASE_URL", "hf:MODEL" or "replay:FILE.jsonl"'
 
@@ -17,14 +17,19 @@ def open_llm(
     backoff: float = 1.0,
     key_env: str = "OPENAI_API_KEY",
     cache: str | Path | None = None,
-):
+) -> BackEnd:
     """The back end that `spec` names; nothing is loaded or connected before the first question.
 
     "embedded"               the deterministic annotator (MiniLM reads the text; not a language model)
     "openai:MODEL@BASE_URL"  any OpenAI-compatible server; without @BASE_URL the provider's own; key from `key_env`
     "hf:MODEL"               a Hugging Face causal LM in this process, by name or folder
     "replay:FILE.jsonl"      answers of a recording; an input that is not in it is an error
-    workers, timeout, retries, backoff  calls at a time, seconds, repeats of a call, seconds before the first repeat
+    workers  calls at a time to a server, 16 by default
+    cache    folder of its answers and vectors, by default that of `reprolib.cache.cache_dir`; who asks the back end
+             reads and writes there
+    For a user's own server: timeout, retries, backoff, key_env (seconds until a call is given up, repeats of a call,
+    seconds before the first repeat, name of the environment variable that holds the key).
+    Raises ValueError for a spec that names no back end, DataError for a recording that cannot be read.
     """
     kind, _, rest = spec.partition(":")
     if kind == "embedded" and not rest:
@@ -35,32 +40,44 @@ def open_llm(
         from reprolib.llm.openai_api import OpenAIChat
 
         model, at, address = rest.partition("@http")
+        base_url = None
+        if at:
+            base_url = f"http{address}"
         return OpenAIChat(
             model,
-            f"http{address}" if at else None,
+            base_url,
             key_env=key_env,
             workers=workers or 16,
             timeout=timeout,
             retries=retries,
             backoff=backoff,
+            cache=cache,
         )
     if kind == "hf" and rest:
-        return LocalModel(rest)
+        return LocalModel(rest, cache)
     if kind == "replay" and rest:
-        return Replay(rest)
+        return Replay(rest, cache)
     raise ValueError(f"{spec.split('@')[0]!r} names no language model; right would be {SPECS}")
 
 
 class LocalModel:
     """A Hugging Face causal LM in this process; greedy at temperature 0, else seeded by the conversation."""
 
-    name, reads_input, recorded, workers, retries, backoff = "hf", False, None, 1, 0, 0.0
+    name = "hf"
+    reads_input = False
+    recorded = None
+    workers = 1
+    retries = 0
+    backoff = 0.0
 
-    def __init__(self, model: str):
+    def __init__(self, model: str, cache: str | Path | None = None):
         self.folder = model
+        self.cache = cache
         self._loaded = None
         path = Path(model)
-        self.model = f"{path.name}-{_weights_digest(path)}" if path.is_dir() else model
+        self.model = model
+        if path.is_dir():
+            self.model = f"{path.name}-{_weights_digest(path)}"
 
     @property
     def label(self) -> str:
@@ -108,21 +125,24 @@ class LocalModel:
 class Replay:
     """Answers of a recording, under the name of the model that gave them. It never asks anybody."""
 
-    reads_input, workers, retries, backoff = False, 1, 0, 0.0
+    workers = 1
+    retries = 0
+    backoff = 0.0
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, cache: str | Path | None = None):
         from reprolib.llm.exchange import read_recording
 
         self.path = Path(path)
-        self.name, self.model, lines = read_recording(self.path)
+        self.cache = cache
+        self.name, self.model, self._answers = read_recording(self.path)
         self.reads_input = self.name == "embedded-minilm"
-        self._answers = lines
 
     @property
     def label(self) -> str:
         """Name for tables and manifests: whose answers these are."""
-        live = self.name if self.reads_input else f"{self.name}:{self.model}"
-        return f"replay of {live}"
+        if self.reads_input:
+            return f"replay of {self.name}"
+        return f"replay of {self.name}:{self.model}"
 
     def recorded(self, keys: list[bytes]) -> dict[bytes, str]:
         """The recorded answers among the digests."""

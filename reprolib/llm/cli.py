@@ -50,11 +50,11 @@ def estimate(task, inputs, spec, cache, price):
     from reprolib.llm import estimate as estimate_job
     from reprolib.llm import open_llm, task_named
 
-    chosen = task_named(task)
-    for name, value in estimate_job(
-        chosen, _read(inputs), open_llm(spec, cache=cache), cache=cache, price=price
-    ).items():
-        click.echo(f"{name:27} {value:,.4f}" if isinstance(value, float) else f"{name:27} {value}")
+    back_end = open_llm(spec, cache=cache)
+    for name, value in estimate_job(task_named(task), _read(inputs), back_end, price=price).items():
+        if isinstance(value, float):
+            value = f"{value:,.4f}"
+        click.echo(f"{name:27} {value}")
 
 
 @llm.command()
@@ -75,16 +75,14 @@ def run(task, inputs, spec, cache, workers, out, reasks):
     """Answer every input; one line per input: the answer, or {"failure": why}. Run again to go on."""
     from reprolib.llm import complete_many, open_llm, task_named
 
-    model = open_llm(spec, workers=workers, cache=cache)
+    back_end = open_llm(spec, workers=workers, cache=cache)
     answers = complete_many(
-        task_named(task), _read(inputs), model, cache=cache, reasks=reasks, on_failure="return"
+        task_named(task), _read(inputs), back_end, reasks=reasks, on_failure="return"
     )
     with click.open_file(out or "-", "w", encoding="utf-8") as stream:
         for answer in answers:
-            stream.write(
-                (answer.model_dump_json() if answer else json.dumps({"failure": answer.reason}))
-                + "\n"
-            )
+            line = answer.model_dump_json() if answer else json.dumps({"failure": answer.reason})
+            stream.write(line + "\n")
     failed = sum(not answer for answer in answers)
     if failed:
         raise click.ClickException(
@@ -114,9 +112,7 @@ def export(path, task, model, batch, spec, cache):
         return
     if not task:
         raise click.UsageError("--batch needs --task")
-    files = export_batch(
-        task_named(task), _read(batch), open_llm(spec, cache=cache), path, cache=cache
-    )
+    files = export_batch(task_named(task), _read(batch), open_llm(spec, cache=cache), path)
     click.echo("\n".join(map(str, files)) or "every input has its answer already; nothing written")
 
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from reprolib.llm.answers import Store, digest
 from reprolib.llm.task import (
+    BackEnd,
     Failure,
     LLMError,
     Refused,
@@ -45,25 +46,25 @@ class Asked:
     seconds: float = 0.0
 
 
-def complete(
-    task: Task, given: BaseModel | dict, llm, *, cache: str | Path | None = None, reasks: int = 2
-) -> BaseModel:
-    """The validated answer to one input; raises LLMError when there is none after `reasks` re-asks."""
-    return complete_many(task, [given], llm, cache=cache, reasks=reasks, progress=False)[0]
+def complete(task: Task, given: BaseModel | dict, llm: BackEnd) -> BaseModel:
+    """The validated answer to one input, as `complete_many` gives it; raises LLMError when there is none."""
+    return complete_many(task, [given], llm, progress=False)[0]
 
 
 def complete_many(
     task: Task,
     inputs: Iterable[BaseModel | dict],
-    llm,
+    llm: BackEnd,
     *,
     cache: str | Path | None = None,
     reasks: int = 2,
     on_failure: str = "raise",
     progress: bool = True,
-) -> list:
-    """One validated output per input, in order; `llm` from `open_llm`, `cache` as in `reprolib.cache.cache_dir`.
+) -> list[BaseModel | Failure]:
+    """One validated output per input, in order.
 
+    llm    a back end from `open_llm`
+    cache  folder of the answers; by default that of the back end
     Answers are read from the cache, then asked with at most `llm.workers` calls at a time, and stored as they come:
     an interrupted job goes on where it stopped. Equal inputs are asked once. An answer that breaks the schema or a
     validator is asked again `reasks` times with what was wrong. Inputs that stay without an answer raise LLMError at
@@ -72,12 +73,12 @@ def complete_many(
     if on_failure not in ("raise", "return"):
         raise ValueError(f'on_failure is {on_failure!r}; right would be "raise" or "return"')
     inputs = read_inputs(task, inputs)
-    with Store(cache) as store:
+    with Store(cache or llm.cache) as store:
         keys = [digest(task, llm, given) for given in inputs]
         outputs: dict[bytes, BaseModel | Failure] = _stored(task, llm, store, keys)
-        pending = {
-            key: given for key, given in zip(keys, inputs, strict=True) if key not in outputs
-        }
+        pending = dict(zip(keys, inputs, strict=True))
+        for key in outputs:
+            del pending[key]
         _refuse_miss(task, llm, pending)
         store.spend(task, llm, "cached", len(outputs))
 
@@ -110,9 +111,9 @@ def read_inputs(task: Task, inputs: Iterable[BaseModel | dict]) -> list[BaseMode
     read = []
     for position, given in enumerate(inputs):
         try:
-            read.append(
-                given if isinstance(given, task.input) else task.input.model_validate(given)
-            )
+            if not isinstance(given, task.input):
+                given = task.input.model_validate(given)
+            read.append(given)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "input"
@@ -126,21 +127,22 @@ def read_inputs(task: Task, inputs: Iterable[BaseModel | dict]) -> list[BaseMode
 def estimate(
     task: Task,
     inputs: Iterable[BaseModel | dict],
-    llm,
+    llm: BackEnd,
     *,
-    cache: str | Path | None = None,
     price: tuple[float, float] = (0.0, 0.0),
-) -> dict:
-    """What `complete_many` would ask and cost at most, without asking.
+) -> dict[str, str | int | float]:
+    """What `complete_many` would ask and cost at most, without asking; what the back end's cache holds costs nothing.
 
     price  currency units per million prompt and completion tokens. Tokens are counted as four characters each.
     """
     inputs = read_inputs(task, inputs)
-    with Store(cache) as store:
+    with Store(llm.cache) as store:
         asked = {digest(task, llm, given): given for given in inputs}
         stored = _stored(task, llm, store, list(asked))
     calls = [given for key, given in asked.items() if key not in stored]
-    remote = [] if llm.reads_input else calls
+    remote = calls
+    if llm.reads_input:
+        remote = []
     prompt = sum(len(m["content"]) for given in remote for m in task.messages(given)) // 4
     most = len(remote) * task.max_tokens
     return {
@@ -205,7 +207,9 @@ def _one_by_one(task, pending, llm, reasks, keep, bar) -> None:
 
 def _together(task, pending, llm, reasks, keep, bar) -> None:
     """A bounded window of calls in threads; answers are stored by this thread alone."""
-    stop, queue, running = threading.Event(), iter(pending), {}
+    stop = threading.Event()
+    queue = iter(pending)
+    running = {}
 
     def submit(n: int) -> None:
         for key, given in islice(queue, n):
@@ -236,7 +240,11 @@ def _together(task, pending, llm, reasks, keep, bar) -> None:
 
 def _ask(task: Task, given: BaseModel, llm, reasks: int, stop: threading.Event) -> Asked:
     """One input: ask, check, re-ask with what was wrong, repair at last, or fail with the reason."""
-    asked, start, last, reason, raw = Asked(), time.perf_counter(), None, "", ""
+    asked = Asked()
+    start = time.perf_counter()
+    last = None
+    reason = ""
+    raw = ""
     messages = None if llm.reads_input else task.messages(given)
     try:
         for attempt in range(1 if llm.reads_input else reasks + 1):
@@ -258,12 +266,14 @@ def _ask(task: Task, given: BaseModel, llm, reasks: int, stop: threading.Event) 
             messages = None if llm.reads_input else [*task.messages(given), *_again(raw, reason)]
         repaired = task.repair(given, last) if last is not None else None
         if repaired is not None and not task.check(given, repaired):
-            asked.answer, asked.repaired = repaired, True
+            asked.answer = repaired
+            asked.repaired = True
             return asked
     except Refused as problem:
         reason = str(problem)
     except TransportError as problem:
-        reason, asked.unreachable = str(problem), True
+        reason = str(problem)
+        asked.unreachable = True
     finally:
         asked.seconds = time.perf_counter() - start
     asked.failure = Failure(task.name, reason, asked.reasks + 1, raw[:2000])
@@ -307,9 +317,11 @@ def _keep(store: Store, task: Task, llm, key: bytes, given: BaseModel, asked: As
         store.keep_failure(key, task, llm, given, asked.failure)
     else:
         store.keep(key, task, llm, given, asked.answer.model_dump_json())
-    outcome = (
-        "failed" if asked.failure is not None else "repaired" if asked.repaired else "answered"
-    )
+    outcome = "answered"
+    if asked.failure is not None:
+        outcome = "failed"
+    elif asked.repaired:
+        outcome = "repaired"
     store.spend(task, llm, outcome, 1, asked.prompt_tokens, asked.completion_tokens, asked.seconds)
     store.spend(task, llm, "reasked", asked.reasks)
     store.spend(task, llm, "retried", asked.retries)

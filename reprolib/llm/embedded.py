@@ -35,11 +35,17 @@ BOILERPLATE = re.compile(
 class Annotator:
     """Back end "embedded-minilm": answers from the input by the task's rule."""
 
-    name, model, label = "embedded-minilm", "all-MiniLM-L6-v2", "embedded-minilm"
-    reads_input, recorded, workers, retries, backoff = True, None, 1, 0, 0.0
+    name = "embedded-minilm"
+    model = "all-MiniLM-L6-v2"
+    label = "embedded-minilm"
+    reads_input = True
+    recorded = None
+    workers = 1
+    retries = 0
+    backoff = 0.0
 
     def __init__(self, cache: str | Path | None = None):
-        self._cache = cache
+        self.cache = cache
         self._near: dict[str, np.ndarray] = {}
 
     def prepare(self, task: Task, inputs: list[BaseModel]) -> None:
@@ -68,16 +74,14 @@ class Annotator:
     def polarity(self, texts) -> np.ndarray:
         """Pleased minus displeased, about -0.5 to 0.5, one number per text."""
         both = self.similarity(texts, PLEASED + DISPLEASED)
-        return (
-            both[:, : len(PLEASED)].max(1) - both[:, len(PLEASED) :].max(1)
-            if len(both)
-            else np.zeros(0)
-        )
+        if not len(both):
+            return np.zeros(0)
+        return both[:, : len(PLEASED)].max(1) - both[:, len(PLEASED) :].max(1)
 
     def _encode(self, texts: list[str]) -> np.ndarray:
         from reprolib.text import encode
 
-        return encode(texts, "minilm", cache=self._cache)
+        return encode(texts, "minilm", cache=self.cache)
 
 
 @lru_cache(maxsize=50_000)
@@ -92,7 +96,9 @@ def sentences(text: str, most: int = MOST_SENTENCES) -> tuple[str, ...]:
 def words(text: str, most: int) -> str:
     """The text, cut after `most` words."""
     parts = text.split()
-    return " ".join(parts) if len(parts) <= most else " ".join(parts[:most]).rstrip(",;:") + " ..."
+    if len(parts) <= most:
+        return " ".join(parts)
+    return " ".join(parts[:most]).rstrip(",;:") + " ..."
 
 
 def one_sentence(text: str, most: int = 40) -> str:
@@ -114,7 +120,9 @@ def diverse(vectors: np.ndarray, relevance: np.ndarray, n: int, weight: float = 
     score = np.round(relevance.astype(float), DIGITS)
     likeness = np.round(vectors @ vectors.T, DIGITS)
     while len(taken) < min(n, len(score)):
-        penalty = likeness[:, taken].max(1) if taken else 0.0
+        penalty = 0.0
+        if taken:
+            penalty = likeness[:, taken].max(1)
         gain = score - weight * penalty
         gain[taken] = -np.inf
         taken.append(int(gain.argmax()))
@@ -158,10 +166,6 @@ def clusters(vectors: np.ndarray, least: int, most: int) -> np.ndarray:
 def listed(parts) -> str:
     """ "a", "a and b", "a, b and c"."""
     parts = list(parts)
-    return (
-        parts[0]
-        if len(parts) == 1
-        else ", ".join(parts[:-1]) + " and " + parts[-1]
-        if parts
-        else ""
-    )
+    if len(parts) < 2:
+        return "".join(parts)
+    return ", ".join(parts[:-1]) + " and " + parts[-1]

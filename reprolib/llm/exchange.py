@@ -53,12 +53,12 @@ def export_answers(
     model: str | None = None,
 ) -> int:
     """Write the stored answers (of one task, of one model) as JSON lines that `replay:` and the import read."""
+    count = 0
     with Store(cache) as store, _writing(path) as stream:
-        return sum(
-            1
-            for row in store.rows(task, model)
-            if stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-        )
+        for row in store.rows(task, model):
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
 
 
 def import_answers(path: str | Path, *, cache: str | Path | None = None) -> Imported:
@@ -83,7 +83,8 @@ def import_answers(path: str | Path, *, cache: str | Path | None = None) -> Impo
 
 def read_recording(path: Path) -> tuple[str, str, dict[bytes, str]]:
     """(back end, model, answers by digest) of a recording; DataError when a line is wrong or models are mixed."""
-    answers, named = {}, None
+    answers = {}
+    named = None
     for number, line in _lines(path):
         try:
             task, llm, given, output = _recorded_line(line)
@@ -106,37 +107,34 @@ def export_batch(
     inputs: Iterable[BaseModel | dict],
     llm: OpenAIChat,
     path: str | Path,
-    *,
-    cache: str | Path | None = None,
 ) -> list[Path]:
     """Write the questions that have no answer yet as OpenAI batch files; return the files.
 
-    custom_id is the digest. More than BATCH_LIMIT questions go to PATH-2, PATH-3, ... The cache remembers the inputs,
-    so that `import_batch` with the same cache can check the results.
+    custom_id is the digest. More than BATCH_LIMIT questions go to PATH-2, PATH-3, ... The back end's cache remembers
+    the inputs, so that `import_batch` with the same cache can check the results. Raises ValueError for a back end
+    that is no server.
     """
     if not isinstance(llm, OpenAIChat):
         raise ValueError(f"{llm.label} has no batch files; right would be openai:MODEL")
-    path, files = Path(path), []
-    with Store(cache) as store:
+    path = Path(path)
+    files = []
+    with Store(llm.cache) as store:
         asked = {digest(task, llm, given): given for given in read_inputs(task, inputs)}
         stored = store.answers(list(asked))
         left = [(key, given) for key, given in asked.items() if key not in stored]
         for part, chunk in enumerate(_batched(left, BATCH_LIMIT), start=1):
-            file = path if part == 1 else path.with_stem(f"{path.stem}-{part}")
+            file = path
+            if part > 1:
+                file = path.with_stem(f"{path.stem}-{part}")
             with _writing(file) as stream:
                 for key, given in chunk:
-                    stream.write(
-                        json.dumps(
-                            {
-                                "custom_id": key.hex(),
-                                "method": "POST",
-                                "url": "/v1/chat/completions",
-                                "body": llm.body(task.messages(given), task),
-                            },
-                            ensure_ascii=False,
-                        )
-                        + "\n"
-                    )
+                    request = {
+                        "custom_id": key.hex(),
+                        "method": "POST",
+                        "url": "/v1/chat/completions",
+                        "body": llm.body(task.messages(given), task),
+                    }
+                    stream.write(json.dumps(request, ensure_ascii=False) + "\n")
             files.append(file)
         store.keep_requests(task, llm, left)
     return files
@@ -210,10 +208,8 @@ def _recorded_line(line: str):
                 f"was recorded with version {row['version']} of {task.name}, this is version {task.version}; "
                 "record it again"
             )
-        given, output = (
-            task.input.model_validate(row["input"]),
-            task.output.model_validate(row["answer"]),
-        )
+        given = task.input.model_validate(row["input"])
+        output = task.output.model_validate(row["answer"])
         return task, Named(row["backend"], row["model"]), given, output
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

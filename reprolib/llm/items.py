@@ -6,6 +6,8 @@ from pydantic import Field
 
 from reprolib.llm.task import Given, Record, block, clip
 
+FIELD = 1500  # characters of a description that a prompt shows
+
 
 class Item(Given):
     """One item as its metadata tell it."""
@@ -77,17 +79,16 @@ class LogProbs(Record):
         return sum(int(digit) * p for digit, p in self.share().items())
 
 
-def item_block(item: Item, limit: int = 1500) -> str:
-    """An item's fields for a prompt, empty ones left out."""
+def item_block(item: Item) -> str:
+    """An item's fields for a prompt, empty ones left out, each cut at FIELD characters."""
     fields = {
         "title": item.title,
         "creator": item.creator,
         "categories": " > ".join(item.categories),
         "description": item.description,
     }
-    return block(
-        "item", "\n".join(f"{k}: {clip(v, limit)}" for k, v in fields.items() if v), 2 * limit
-    )
+    lines = [f"{name}: {clip(value, FIELD)}" for name, value in fields.items() if value]
+    return block("item", "\n".join(lines), 2 * FIELD)
 
 
 def numbered(texts: Iterable[str], limit: int = 200, most: int = 60) -> str:

@@ -6,22 +6,22 @@ import os
 import re
 import threading
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from reprolib.llm.task import LLMError, Refused, Reply, Task, TransportError, choice_json
 
-FORMATS = (
-    "json_schema",
-    "json_object",
-    "text",
-)  # tried in this order; a server that refuses one gets the next
+# tried in this order; a server that refuses one gets the next
+FORMATS = ("json_schema", "json_object", "text")
 HARMLESS_KEY = "none"  # servers without a key still want a header
 
 
 class OpenAIChat:
     """`model` behind `base_url`; the key is read from the environment variable `key_env` and stored nowhere else."""
 
-    name, reads_input, recorded = "openai", False, None
+    name = "openai"
+    reads_input = False
+    recorded = None
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class OpenAIChat:
         timeout: float = 120.0,
         retries: int = 5,
         backoff: float = 1.0,
+        cache: str | Path | None = None,
     ):
         if not model:
             raise ValueError(
@@ -40,14 +41,18 @@ class OpenAIChat:
             )
         if base_url:
             _refuse_secret(base_url)
-        self.model, self.base_url, self.key_env = model, base_url, key_env
-        self.workers, self.timeout, self.retries, self.backoff = workers, timeout, retries, backoff
-        self._format, self._limit_name, self._lock, self._made = (
-            0,
-            "max_tokens",
-            threading.Lock(),
-            None,
-        )
+        self.model = model
+        self.base_url = base_url
+        self.key_env = key_env
+        self.workers = workers
+        self.timeout = timeout
+        self.retries = retries
+        self.backoff = backoff
+        self.cache = cache
+        self._format = 0
+        self._limit_name = "max_tokens"
+        self._lock = threading.Lock()
+        self._connection = None
 
     @property
     def label(self) -> str:
@@ -113,9 +118,8 @@ class OpenAIChat:
                 if task.choices or task.parse or form == len(FORMATS) - 1:
                     raise
                 continue
-            self._format = (
-                max(self._format, form) if not (task.choices or task.parse) else self._format
-            )
+            if not (task.choices or task.parse):
+                self._format = max(self._format, form)
             return self._reply(answer.model_dump(), task)
         raise AssertionError("unreachable")
 
@@ -127,20 +131,20 @@ class OpenAIChat:
 
     def _client(self):
         with self._lock:
-            if self._made is None:
+            if self._connection is None:
                 try:
                     import openai
                 except ImportError:
                     raise LLMError(
                         'the package openai is not installed; pip install "reprolib[llm]"'
                     ) from None
-                self._made = openai.OpenAI(
+                self._connection = openai.OpenAI(
                     api_key=self._key(),
                     base_url=self.base_url or "https://api.openai.com/v1",
                     timeout=self.timeout,
                     max_retries=0,
                 )
-            return self._made
+            return self._connection
 
     def _key(self) -> str:
         return os.environ.get(self.key_env) or HARMLESS_KEY
@@ -148,24 +152,26 @@ class OpenAIChat:
     def _clean(self, text: str) -> str:
         """A server may echo the key; nobody behind this line sees it."""
         key = self._key()
-        return text.replace(key, "[key]") if key != HARMLESS_KEY else text
+        if key == HARMLESS_KEY:
+            return text
+        return text.replace(key, "[key]")
 
     def _status_problem(self, error) -> LLMError:
         status = error.status_code
-        said = self._clean(_said(error))
+        reason = self._clean(_reason(error))
         if status in (401, 403):
             return LLMError(
                 f"{self.label}: the server refuses the key ({status}); set {self.key_env} in the environment"
             )
         if status in (404, 405):
             return LLMError(
-                f"{self.label}: the server knows no such model or address ({status}: {said})"
+                f"{self.label}: the server knows no such model or address ({status}: {reason})"
             )
         if status in (408, 409, 429) or status >= 500:
             return TransportError(
-                f"the server answered {status} ({said})", _retry_after(error.response.headers)
+                f"the server answered {status} ({reason})", _retry_after(error.response.headers)
             )
-        return Refused(f"the server refuses this input ({status}: {said})")
+        return Refused(f"the server refuses this input ({status}: {reason})")
 
 
 def read_completion(answer: dict, task: Task) -> Reply:
@@ -206,16 +212,21 @@ def _retry_after(headers) -> float | None:
     try:
         return max(0.0, float(value))
     except ValueError:
-        when = email.utils.parsedate_to_datetime(value) if "GMT" in value else None
-        return max(0.0, when.timestamp() - time.time()) if when else None
+        if "GMT" not in value:
+            return None
+    when = email.utils.parsedate_to_datetime(value)
+    return max(0.0, when.timestamp() - time.time())
 
 
-def _said(error) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    return " ".join(str(body.get("message") or body.get("detail") or "no reason given").split())[
-        :300
-    ]
+def _reason(error) -> str:
+    body = {}
+    if isinstance(error.body, dict):
+        body = error.body
+    reason = str(body.get("message") or body.get("detail") or "no reason given")
+    return " ".join(reason.split())[:300]
 
 
 def _cause(error) -> str:
-    return type(error.__cause__).__name__ if error.__cause__ else "no cause given"
+    if error.__cause__:
+        return type(error.__cause__).__name__
+    return "no cause given"

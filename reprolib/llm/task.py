@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -87,6 +88,28 @@ class Task:
         ]
 
 
+class BackEnd(Protocol):
+    """What `open_llm` returns: who answers, and where its answers are kept.
+
+    name         the kind of back end; with `model` and the question it makes the digest of an answer
+    label        name for tables and manifests
+    reads_input  it answers from the input (`prepare`, `answer`), not from the conversation (`send`)
+    recorded     digests -> the recorded answers among them; None where live answers can be had
+    workers      calls at a time;  retries, backoff: repeats of a call, seconds before the first repeat
+    cache        folder of its answers, None for that of `reprolib.cache.cache_dir`
+    """
+
+    name: str
+    model: str
+    label: str
+    reads_input: bool
+    recorded: Callable[[list[bytes]], dict[bytes, str]] | None
+    workers: int
+    retries: int
+    backoff: float
+    cache: str | Path | None
+
+
 @dataclass(frozen=True)
 class Reply:
     """One raw answer of a back end."""
@@ -141,12 +164,11 @@ def read_answer(task: Task, given: BaseModel, reply: Reply) -> BaseModel:
     try:
         data = task.parse(given, reply.text) if task.parse else parse_json(reply.text)
     except Unusable as problem:
-        cut = (
-            f"the answer was cut off after {reply.completion_tokens} tokens, write less; "
-            if reply.cut
-            else ""
-        )
-        raise Unusable(f"{cut}{problem}") from None
+        if not reply.cut:
+            raise
+        raise Unusable(
+            f"the answer was cut off after {reply.completion_tokens} tokens, write less; {problem}"
+        ) from None
     try:
         return task.output.model_validate(data)
     except ValidationError as error:

@@ -54,19 +54,19 @@ def read_domain(size: str, domain: str) -> Corpus:
 
 
 def against_world(
-    world: Path, domain: str, llm, *, items: int, users: int, personas: int, cache=None
+    world: Path, domain: str, llm, *, items: int, users: int, personas: int
 ) -> pd.DataFrame:
     """All measures of agreement with the miniature world's truth, for one domain."""
     frames = [
-        agreement_world.labels(world, domain, llm, items=items, cache=cache),
-        agreement_world.user_traits(world, domain, llm, users=users, cache=cache),
-        agreement_world.purity(world, domain, llm, items=personas, cache=cache),
+        agreement_world.labels(world, domain, llm, items=items),
+        agreement_world.user_traits(world, domain, llm, users=users),
+        agreement_world.purity(world, domain, llm, items=personas),
     ]
     return pd.concat(frames, ignore_index=True)
 
 
 def against_reference(
-    data_dir, datasets: list[str], llm, *, reviews: int, cache=None
+    data_dir, datasets: list[str], llm, *, reviews: int
 ) -> tuple[pd.DataFrame, str]:
     """(measures against published gpt-4o-mini outputs, a sentence that says what was read or why nothing was)."""
     none = pd.DataFrame(columns=agreement.COLUMNS)
@@ -83,17 +83,16 @@ def against_reference(
         )
     frames = []
     for name in datasets:
-        frames.append(agreement.aspects(folder, name, llm, reviews=reviews, cache=cache))
-        frames += [measure(folder, name, llm, cache=cache)
-                   for measure in (agreement.summaries, agreement.personas, agreement.selection)]  # fmt: skip
+        frames.append(agreement.aspects(folder, name, llm, reviews=reviews))
+        frames.append(agreement.summaries(folder, name, llm))
+        frames.append(agreement.personas(folder, name, llm))
+        frames.append(agreement.selection(folder, name, llm))
     return pd.concat(
         frames, ignore_index=True
     ), f"Read the published outputs for {', '.join(datasets)}."
 
 
-def price_table(
-    world: Path, domain: str, llm, price: tuple[float, float], *, cache=None
-) -> pd.DataFrame:
+def price_table(world: Path, domain: str, llm, price: tuple[float, float]) -> pd.DataFrame:
     """What a language model would be asked for one whole domain, and cost at most. Nothing is asked.
 
     price  per million prompt and answer tokens; tokens are counted as four characters each
@@ -118,10 +117,7 @@ def price_table(
             for told in events.values()
         ],
     }
-    rows = [
-        estimate(task_named(name), given, llm, cache=cache, price=price)
-        for name, given in jobs.items()
-    ]
+    rows = [estimate(task_named(name), given, llm, price=price) for name, given in jobs.items()]
     columns = {"task": "task", "inputs": "inputs", "distinct": "calls", "prompt_tokens": "prompt tokens",
                "completion_tokens_at_most": "answer tokens at most", "cost_at_most": "cost at most"}  # fmt: skip
     return pd.DataFrame(rows)[list(columns)].rename(columns=columns)

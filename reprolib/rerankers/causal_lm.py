@@ -16,6 +16,10 @@ from reprolib.training.loop import pick_device, seed_everything
 
 SMALL = "small"
 WORDS = 6000  # of the small vocabulary
+MAX_TOKENS = 512  # of a prompt with its answer
+SMALL_RATE = 3e-3  # learning rate of the small model
+TRAINED_TOGETHER = 32  # rows of a training batch
+SCORED_TOGETHER = 64  # prompts of a batch that is scored
 PROMPT = 0.2  # weight of the prompt's tokens in the loss: with 0 the small model learns no words, with 1 little else
 
 
@@ -31,11 +35,9 @@ class CausalLM:
     @property
     def label(self) -> str:
         """Name for tables, which says of the small model that it was made here."""
-        return (
-            "small causal LM (built and trained here)"
-            if self.name == SMALL
-            else f"{self.name} with LoRA"
-        )
+        if self.name == SMALL:
+            return "small causal LM (built and trained here)"
+        return f"{self.name} with LoRA"
 
     @property
     def device(self) -> torch.device:
@@ -45,8 +47,8 @@ class CausalLM:
     @property
     def memory_gb(self) -> float:
         """Size of weights and buffers in GB."""
-        held = [*self.model.parameters(), *self.model.buffers()]
-        return sum(t.numel() * t.element_size() for t in held) / 1e9
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / 1e9
 
     def ids(self, text: str, most: int) -> list[int]:
         """Token ids of a continuation, the last `most` of them."""
@@ -65,8 +67,6 @@ def open_lm(
     rank: int = 8,
     alpha: int = 16,
     seed: int = 0,
-    max_tokens: int = 512,
-    device: str = "auto",
 ) -> CausalLM:
     """A causal LM ready to be trained.
 
@@ -76,7 +76,7 @@ def open_lm(
     """
     seed_everything(seed)
     if name == SMALL:
-        return _small(texts, max_tokens, device)
+        return _small(texts)
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -91,22 +91,22 @@ def open_lm(
         ) from None
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    there = {module.rsplit(".", 1)[-1] for module, _ in model.named_modules()}
-    targets = sorted(there & {"q_proj", "v_proj", "c_attn", "query_key_value"}) or "all-linear"
+    modules = {module.rsplit(".", 1)[-1] for module, _ in model.named_modules()}
+    targets = sorted(modules & {"q_proj", "v_proj", "c_attn", "query_key_value"}) or "all-linear"
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=0.05, target_modules=targets, task_type="CAUSAL_LM"
     )
-    return CausalLM(
-        name, get_peft_model(model, config).to(pick_device(device)), tokenizer, max_tokens
-    )
+    tuned = get_peft_model(model, config).to(pick_device("auto"))
+    return CausalLM(name, tuned, tokenizer, MAX_TOKENS)
 
 
-def _small(texts: Sequence[str], max_tokens: int, device: str) -> CausalLM:
+def _small(texts: Sequence[str]) -> CausalLM:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     raw = Tokenizer(models.WordLevel(unk_token="[UNK]"))
-    raw.normalizer, raw.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
+    raw.normalizer = normalizers.Lowercase()
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
     special = ["[PAD]", "[UNK]", "[END]"]
     raw.train_from_iterator(
         texts,
@@ -121,14 +121,15 @@ def _small(texts: Sequence[str], max_tokens: int, device: str) -> CausalLM:
         intermediate_size=128,
         num_hidden_layers=2,
         num_attention_heads=4,
-        max_position_embeddings=max_tokens,
+        max_position_embeddings=MAX_TOKENS,
         pad_token_id=0,
         bos_token_id=None,
         eos_token_id=2,
         tie_word_embeddings=True,
         initializer_range=0.05,
     )
-    return CausalLM(SMALL, LlamaForCausalLM(config).to(pick_device(device)), tokenizer, max_tokens)
+    model = LlamaForCausalLM(config).to(pick_device("auto"))
+    return CausalLM(SMALL, model, tokenizer, MAX_TOKENS)
 
 
 def train_lm(
@@ -137,8 +138,7 @@ def train_lm(
     answers: Sequence[str],
     *,
     epochs: int = 3,
-    batch_size: int = 32,
-    lr: float = 3e-3,
+    lr: float = SMALL_RATE,
     seed: int = 0,
     progress: bool = True,
 ) -> list[float]:
@@ -152,15 +152,16 @@ def train_lm(
     rows = [_row(lm, prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
     trainable = [p for p in lm.model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trainable, lr=lr)
-    steps = epochs * -(-len(rows) // batch_size)
+    steps = epochs * -(-len(rows) // TRAINED_TOGETHER)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, lr, total_steps=steps + 1, pct_start=0.1
     )
-    means, bar = [], tqdm(total=steps, desc=f"train {lm.name}", disable=not progress, leave=False)
+    means = []
+    bar = tqdm(total=steps, desc=f"train {lm.name}", disable=not progress, leave=False)
     lm.model.train()
     for _ in range(epochs):
         losses = []
-        for batch in _alike([len(ids) for ids, _ in rows], batch_size, rng):
+        for batch in _alike([len(ids) for ids, _ in rows], rng):
             loss = _loss(lm, [rows[i] for i in batch])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -184,11 +185,12 @@ def _row(lm: CausalLM, prompt: str, answer: str) -> tuple[list[int], int]:
     return start + end, len(start)
 
 
-def _alike(lengths: list[int], batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
+def _alike(lengths: list[int], rng: np.random.Generator) -> list[np.ndarray]:
     """Batches of rows of like length, in random order; which rows share a batch is random among equals."""
     order = rng.permutation(len(lengths))
     order = order[np.argsort(np.asarray(lengths)[order] // 8, kind="stable")]
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    starts = range(0, len(order), TRAINED_TOGETHER)
+    batches = [order[start : start + TRAINED_TOGETHER] for start in starts]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -201,8 +203,12 @@ def _loss(lm: CausalLM, rows: list[tuple[list[int], int]]) -> Tensor:
     place = torch.arange(1, ids.shape[1], device=lm.device)
     start = torch.tensor([start for _, start in rows], device=lm.device)[:, None]
     real = mask[:, 1:].bool()
-    answer, prompt = real & (place >= start), real & (place < start)
-    return each[answer].mean() + (PROMPT * each[prompt].mean() if prompt.any() else 0.0)
+    is_answer = real & (place >= start)
+    is_prompt = real & (place < start)
+    loss = each[is_answer].mean()
+    if is_prompt.any():
+        loss = loss + PROMPT * each[is_prompt].mean()
+    return loss
 
 
 def _padded(rows: list[list[int]], pad: int, device) -> tuple[Tensor, Tensor]:
@@ -222,7 +228,6 @@ def choice_scores(
     prompts: Sequence[str],
     choices: Sequence[str],
     *,
-    batch_size: int = 64,
     progress: bool = True,
 ) -> np.ndarray:
     """(n, choices) log-probabilities of the choices as the next token, among the choices alone.
@@ -236,11 +241,10 @@ def choice_scores(
     order = np.argsort([len(row) for row in rows], kind="stable")
     scores = np.empty((len(rows), len(choices)), np.float32)
     lm.model.eval()
-    starts = range(0, len(rows), batch_size)
-    for at in tqdm(
-        starts, f"score {lm.name}", disable=not progress or len(starts) < 20, leave=False
-    ):
-        part = order[at : at + batch_size]
+    starts = range(0, len(rows), SCORED_TOGETHER)
+    is_quiet = not progress or len(starts) < 20
+    for start in tqdm(starts, f"score {lm.name}", disable=is_quiet, leave=False):
+        part = order[start : start + SCORED_TOGETHER]
         ids, mask = _padded([rows[i] for i in part], lm.tokenizer.pad_token_id, lm.device)
         last = mask.sum(1) - 1
         logits = _at(lm, ids, mask, last)
@@ -287,21 +291,23 @@ def generate(
     from tqdm.auto import tqdm
 
     rows = [lm.prompt_ids(prompt, lm.max_tokens - most) for prompt in prompts]
-    order, texts = np.argsort([len(row) for row in rows], kind="stable"), [""] * len(rows)
+    order = np.argsort([len(row) for row in rows], kind="stable")
+    texts = [""] * len(rows)
     lm.model.eval()
     starts = range(0, len(rows), batch_size)
-    for at in tqdm(
-        starts, f"generate {lm.name}", disable=not progress or len(starts) < 5, leave=False
-    ):
-        part = order[at : at + batch_size]
+    is_quiet = not progress or len(starts) < 5
+    for start in tqdm(starts, f"generate {lm.name}", disable=is_quiet, leave=False):
+        part = order[start : start + batch_size]
         longest = max(len(rows[i]) for i in part)
         pad = lm.tokenizer.pad_token_id
-        ids = torch.tensor(
-            [[pad] * (longest - len(rows[i])) + rows[i] for i in part], device=lm.device
-        )
-        real = torch.tensor(
-            [[0] * (longest - len(rows[i])) + [1] * len(rows[i]) for i in part], device=lm.device
-        )
+        padded = []
+        mask = []
+        for i in part:
+            missing = longest - len(rows[i])
+            padded.append([pad] * missing + rows[i])
+            mask.append([0] * missing + [1] * len(rows[i]))
+        ids = torch.tensor(padded, device=lm.device)
+        real = torch.tensor(mask, device=lm.device)
         out = lm.model.generate(
             input_ids=ids,
             attention_mask=real,
@@ -310,7 +316,7 @@ def generate(
             pad_token_id=pad,
             eos_token_id=lm.tokenizer.eos_token_id,
         )
-        said = lm.tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True)
-        for row, text in zip(part, said, strict=True):
+        written = lm.tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True)
+        for row, text in zip(part, written, strict=True):
             texts[row] = text.strip()
     return texts

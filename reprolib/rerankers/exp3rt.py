@@ -16,17 +16,25 @@ from reprolib.data.corpus import DataError
 from reprolib.data.dataset import Dataset
 from reprolib.llm import complete_many, open_llm
 from reprolib.llm.embedded import words
-from reprolib.rerankers.causal_lm import SMALL, CausalLM, choice_scores, generate, open_lm, train_lm
+from reprolib.llm.task import BackEnd
+from reprolib.rerankers.causal_lm import (
+    SMALL,
+    SMALL_RATE,
+    CausalLM,
+    choice_scores,
+    generate,
+    open_lm,
+    train_lm,
+)
 from reprolib.rerankers.first_stage import Lists, kept
 from reprolib.rerankers.histories import Material, material_of, name
 from reprolib.rerankers.reranker import Reranker, of_language_model, rerank_lists
 from reprolib.rerankers.tasks import PREFERENCES, REASONING
 from reprolib.training.fitted import Fitted
 
-REVIEWS, POINTS = (
-    10,
-    3,
-)  # latest reviews that a profile is made of; points that it keeps of each kind
+REVIEWS = 10  # latest reviews that a profile is made of
+POINTS = 3  # points that a profile keeps of each kind
+LORA_RATE = 2e-4  # learning rate of a named model
 RATINGS = ("1", "2", "3", "4", "5")
 
 
@@ -52,29 +60,33 @@ class Preferences:
         without  a row that is left out: the review whose rating shall be predicted
         """
         rows = self.by[side].get(code, np.zeros(0, int))
-        rows = rows[rows != without] if without is not None else rows
-        known = self.ratings[rows][~np.isnan(self.ratings[rows])]
-        kept = [[], []]
+        if without is not None:
+            rows = rows[rows != without]
+        likes = []
+        dislikes = []
         for row in rows[::-1]:
-            for mine, said in zip(kept, self.points.get(int(row), ((), ())), strict=True):
-                mine += [point for point in said if point not in mine]
-        likes, dislikes = ([words(p, 12) for p in part[:POINTS]] for part in kept)
-        return likes, dislikes, float(known.mean()) if len(known) else self.mean
+            new_likes, new_dislikes = self.points.get(int(row), ((), ()))
+            likes += [point for point in new_likes if point not in likes]
+            dislikes += [point for point in new_dislikes if point not in dislikes]
+        likes = [words(point, 12) for point in likes[:POINTS]]
+        dislikes = [words(point, 12) for point in dislikes[:POINTS]]
+        ratings = self.ratings[rows]
+        ratings = ratings[~np.isnan(ratings)]
+        mean = float(ratings.mean()) if len(ratings) else self.mean
+        return likes, dislikes, mean
 
     def pair(self, user: int, item: int, without: int | None = None) -> dict:
         """The input of the tasks rerank/reasoning and rerank/rating."""
-        (ul, ud, um), (il, id_, im) = (
-            self.profile("user", user, without),
-            self.profile("item", item, without),
-        )
+        user_likes, user_dislikes, user_mean = self.profile("user", user, without)
+        item_likes, item_dislikes, item_mean = self.profile("item", item, without)
         return {
-            "user_likes": ul,
-            "user_dislikes": ud,
-            "user_mean": um,
+            "user_likes": user_likes,
+            "user_dislikes": user_dislikes,
+            "user_mean": user_mean,
             "item": self.material.items[item],
-            "item_likes": il,
-            "item_dislikes": id_,
-            "item_mean": im,
+            "item_likes": item_likes,
+            "item_dislikes": item_dislikes,
+            "item_mean": item_mean,
         }
 
 
@@ -82,13 +94,13 @@ def extract(
     material: Material,
     users: np.ndarray,
     items: np.ndarray,
-    llm,
+    llm: BackEnd,
     *,
-    cache=None,
     progress: bool = True,
 ) -> Preferences:
-    """Likes and dislikes of the latest reviews of these users and items, by the annotator.
+    """Likes and dislikes of the latest REVIEWS reviews of these users and items, by the annotator.
 
+    users, items  codes in any shape, repeats allowed
     Raises DataError where the data have no ratings.
     """
     events = material.events
@@ -105,14 +117,7 @@ def extract(
         {"review": review, "rating": None if pd.isna(rating) else float(rating)}
         for review, rating in events.iloc[rows][["review", "rating"]].itertuples(index=False)
     ]
-    answers = complete_many(
-        PREFERENCES,
-        given,
-        llm,
-        cache=cache,
-        on_failure="return",
-        progress=progress,
-    )
+    answers = complete_many(PREFERENCES, given, llm, on_failure="return", progress=progress)
     points = {int(row): (a.likes, a.dislikes) for row, a in zip(rows, answers, strict=True) if a}
     return Preferences(material, points, len({id(a) for a in answers}))
 
@@ -120,69 +125,63 @@ def extract(
 def prompt(pair: dict) -> str:
     """What the student reads of a user and an item; the answer is a reasoning and a rating."""
 
-    def told(points):
+    def listed(points: list[str]) -> str:
         return "; ".join(points) or "none"
 
     return (
-        f"The user likes: {told(pair['user_likes'])}. Dislikes: {told(pair['user_dislikes'])}. Mean rating "
-        f"{pair['user_mean']:.1f}. The item: {name(pair['item'])}. Liked for: {told(pair['item_likes'])}. "
-        f"Disliked for: {told(pair['item_dislikes'])}. Mean rating {pair['item_mean']:.1f}. "
+        f"The user likes: {listed(pair['user_likes'])}. Dislikes: {listed(pair['user_dislikes'])}. Mean rating "
+        f"{pair['user_mean']:.1f}. The item: {name(pair['item'])}. Liked for: {listed(pair['item_likes'])}. "
+        f"Disliked for: {listed(pair['item_dislikes'])}. Mean rating {pair['item_mean']:.1f}. "
         "Reason step by step, then give the rating from 1 to 5. Reasoning:"
     )
 
 
 def reasonings(
-    preferences: Preferences, pairs: list[dict], llm, *, cache=None, progress: bool = True
+    preferences: Preferences, pairs: list[dict], llm: BackEnd, *, progress: bool = True
 ) -> list[str]:
     """The annotator's reasoning for each `Preferences.pair`, "" where it gave none: EXP3RT's explanation."""
-    answers = complete_many(
-        REASONING,
-        pairs,
-        llm,
-        cache=cache,
-        on_failure="return",
-        progress=progress,
-    )
-    return [a.reasoning if a else "" for a in answers]
+    answers = complete_many(REASONING, pairs, llm, on_failure="return", progress=progress)
+    return [answer.reasoning if answer else "" for answer in answers]
 
 
 def fit_exp3rt(
     preferences: Preferences,
-    llm,
+    llm: BackEnd,
     *,
     lm: str = SMALL,
     most: int = 1024,
     epochs: int = 5,
-    lr: float | None = None,
     seed: int = 0,
-    cache=None,
     progress: bool = True,
 ) -> tuple[CausalLM, list[float]]:
-    """The student: tuned on teacher's reasoning and true rating of at most `most` training events whose review was
-    read; that review is left out of both profiles. lr: by default 3e-3 for the small model, 2e-4 for LoRA."""
-    events, rng = preferences.material.events, np.random.default_rng(seed)
+    """The student and its loss per epoch.
+
+    It is tuned on the teacher's reasoning and the true rating of at most `most` training events whose review was
+    read; that review is left out of both profiles.
+
+    llm  the teacher
+    lm   "small" or a Hugging Face name, see `open_lm`
+    """
+    events = preferences.material.events
+    rng = np.random.default_rng(seed)
     rated = [row for row in preferences.points if not np.isnan(preferences.ratings[row])]
     rows = rng.permutation(np.array(sorted(rated), int))[:most]
-    pairs = [
-        preferences.pair(int(u), int(i), without=int(row))
-        for row, (u, i) in zip(
-            rows, events.iloc[rows][["user", "item"]].itertuples(index=False), strict=True
-        )
-    ]
-    reasons = reasonings(preferences, pairs, llm, cache=cache, progress=progress)
+    pairs = []
+    for row in rows:
+        user = int(events["user"].iat[row])
+        item = int(events["item"].iat[row])
+        pairs.append(preferences.pair(user, item, without=int(row)))
+    reasons = reasonings(preferences, pairs, llm, progress=progress)
     prompts = [prompt(pair) for pair in pairs]
+    ratings = np.clip(np.round(preferences.ratings[rows]), 1, 5)
     answers = [
-        f"{reason} Rating: {rating:.0f}"
-        for reason, rating in zip(
-            reasons, np.clip(np.round(preferences.ratings[rows]), 1, 5), strict=True
-        )
+        f"{reason} Rating: {rating:.0f}" for reason, rating in zip(reasons, ratings, strict=True)
     ]
     numbers = " ".join(map(str, range(100)))
     model = open_lm(lm, [*prompts, *answers, numbers], rank=16, alpha=32, seed=seed)
-    lr = lr or (3e-3 if lm == SMALL else 2e-4)
-    return model, train_lm(
-        model, prompts, answers, epochs=epochs, lr=lr, seed=seed, progress=progress
-    )
+    lr = SMALL_RATE if lm == SMALL else LORA_RATE
+    losses = train_lm(model, prompts, answers, epochs=epochs, lr=lr, seed=seed, progress=progress)
+    return model, losses
 
 
 def expected_ratings(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,26 +14,28 @@ from reprolib.training.fitted import Fitted
 from reprolib.training.ranks import top_lists
 
 GENERATORS = {"BPR-MF": bpr_mf, "LightGCN": lightgcn}  # those of PERSONA4REC's Table 4
-_KEPT: dict[tuple, object] = {}
+KEPT = 8  # models that stay in memory
+_KEPT: dict[tuple, Any] = {}
+T = TypeVar("T")
 
 
-def first_stage(
-    generator: str, dataset: Dataset, seed: int, epochs: int, progress: bool = False
-) -> Fitted:
+def first_stage(generator: str, dataset: Dataset, seed: int, epochs: int) -> Fitted:
     """The trained generator; its rerankers follow each other, so it is kept for them.
+
+    generator  one of GENERATORS;  epochs: the limit of its training
 
     Raises ValueError on an unknown generator.
     """
     if generator not in GENERATORS:
         raise ValueError(f"generator {generator!r} is unknown; use one of {', '.join(GENERATORS)}")
     key = (generator, dataset.split.digest, seed, epochs)
-    return kept(key, lambda: GENERATORS[generator](dataset, seed, progress, epochs=epochs))
+    return kept(key, lambda: GENERATORS[generator](dataset, seed, False, epochs=epochs))
 
 
-def kept(key: tuple, make: Callable):
-    """make(), or what it gave for this key before: the latest eight things are kept in this process."""
+def kept(key: tuple, make: Callable[[], T]) -> T:
+    """make(), or what it gave for this key before: the latest KEPT things are kept in this process."""
     if key not in _KEPT:
-        while len(_KEPT) >= 8:
+        while len(_KEPT) >= KEPT:
             del _KEPT[next(iter(_KEPT))]
         _KEPT[key] = make()
     return _KEPT[key]

@@ -12,6 +12,8 @@ from reprolib.llm.inputs import items_by_code
 from reprolib.llm.items import Event, Item
 from reprolib.llm.task import clip
 
+SHORT = 100  # characters that a history tells of an item beside its title
+
 
 @dataclass(frozen=True)
 class Material:
@@ -26,23 +28,22 @@ class Material:
         return self.events.groupby("user", sort=False).indices
 
     @cached_property
-    def told(self) -> list[Event]:
+    def described(self) -> list[Event]:
         """One Event per training event: title, what the metadata say in short, rating; without the review."""
-        pieces = self.events[["item", "rating"]].itertuples(index=False)
-        return [
-            Event(
-                title=self.items[i].title,
-                summary=short(self.items[i]),
-                rating=None if pd.isna(r) else float(r),
-            )
-            for i, r in pieces
-        ]
+        events = []
+        for code, stars in self.events[["item", "rating"]].itertuples(index=False):
+            item = self.items[code]
+            rating = None if pd.isna(stars) else float(stars)
+            events.append(Event(title=item.title, summary=short(item), rating=rating))
+        return events
 
     def histories(self, users: Sequence[int], most: int) -> list[tuple[Event, ...]]:
         """The latest `most` events of each user, the latest last; () for a user without training events."""
-        return [
-            tuple(self.told[row] for row in self.rows.get(int(user), ())[-most:]) for user in users
-        ]
+        histories = []
+        for user in users:
+            rows = self.rows.get(int(user), ())[-most:]
+            histories.append(tuple(self.described[row] for row in rows))
+        return histories
 
 
 def material_of(dataset: Dataset) -> Material:
@@ -52,16 +53,15 @@ def material_of(dataset: Dataset) -> Material:
     return Material(dataset.training_events, items)
 
 
-def short(item: Item, limit: int = 100) -> str:
-    """Categories and the beginning of the description, without the title."""
-    return clip(
-        "; ".join(part for part in (", ".join(item.categories[1:]), item.description) if part),
-        limit,
-    )
+def short(item: Item) -> str:
+    """Categories and the beginning of the description, without the title, SHORT characters in all."""
+    parts = (", ".join(item.categories[1:]), item.description)
+    return clip("; ".join(part for part in parts if part), SHORT)
 
 
 def name(item: Item) -> str:
     """Title with up to two categories beside the catalogue's first, as a short prompt names an item."""
-    return (
-        f"{item.title} ({', '.join(item.categories[1:3])})" if item.categories[1:3] else item.title
-    )
+    categories = item.categories[1:3]
+    if not categories:
+        return item.title
+    return f"{item.title} ({', '.join(categories)})"

@@ -7,25 +7,33 @@ import numpy as np
 from reprolib.data.dataset import Dataset
 from reprolib.data.split import Split
 from reprolib.llm.items import Event, Item
-from reprolib.rerankers.causal_lm import SMALL, CausalLM, choice_scores, open_lm, train_lm
+from reprolib.rerankers.causal_lm import (
+    SMALL,
+    SMALL_RATE,
+    CausalLM,
+    choice_scores,
+    open_lm,
+    train_lm,
+)
 from reprolib.rerankers.first_stage import Lists, kept
 from reprolib.rerankers.histories import Material, material_of, name
 from reprolib.rerankers.reranker import Reranker, of_language_model, rerank_lists
 from reprolib.training.batches import Negatives
 from reprolib.training.fitted import Fitted
 
-HISTORY, ANSWERS = 10, ("Yes", "No")
+HISTORY = 10  # latest events that a prompt tells
+ANSWERS = ("Yes", "No")
+LORA_RATE = 1e-4  # learning rate of a named model
 
 
 def prompt(history: tuple[Event, ...], names: list[str], target: Item) -> str:
     """The instruction; liked and disliked items in order of time (the released code shuffles them)."""
-    liked, disliked = (
-        "; ".join(n for n, e in zip(names, history, strict=True) if e.liked is wanted) or "none"
-        for wanted in (True, False)
-    )
+    liked = [text for text, event in zip(names, history, strict=True) if event.liked]
+    disliked = [text for text, event in zip(names, history, strict=True) if not event.liked]
     return (
-        f"Given what a user liked and disliked, say whether the user will like the target. Liked: {liked}. "
-        f"Disliked: {disliked}. Target: {name(target)}. Answer Yes or No. Answer:"
+        "Given what a user liked and disliked, say whether the user will like the target. "
+        f"Liked: {'; '.join(liked) or 'none'}. Disliked: {'; '.join(disliked) or 'none'}. "
+        f"Target: {name(target)}. Answer Yes or No. Answer:"
     )
 
 
@@ -39,22 +47,27 @@ def samples(material: Material, split: Split, most: int, seed: int) -> tuple[lis
     events = material.events
     later = np.flatnonzero(events.groupby("user", sort=False).cumcount().to_numpy() > 0)
     chosen = rng.permutation(later)[:most]
-    users, targets = (events[c].to_numpy()[chosen] for c in ("user", "item"))
-    yes = np.array([material.told[row].liked for row in chosen])
-    if yes.all():
-        drawn = rng.random(len(chosen)) < 0.5
-        targets, yes = np.where(drawn, Negatives(split).draw(users, rng), targets), ~drawn
+    users = events["user"].to_numpy()[chosen]
+    targets = events["item"].to_numpy()[chosen]
+    is_yes = np.array([material.described[row].liked for row in chosen])
+    if is_yes.all():
+        is_negative = rng.random(len(chosen)) < 0.5
+        targets = np.where(is_negative, Negatives(split).draw(users, rng), targets)
+        is_yes = ~is_negative
     prompts = [
         _ask(material, material.rows[user], row, int(target))
         for user, row, target in zip(users, chosen, targets, strict=True)
     ]
-    return prompts, [ANSWERS[0] if y else ANSWERS[1] for y in yes]
+    yes, no = ANSWERS
+    return prompts, [yes if positive else no for positive in is_yes]
 
 
 def _ask(material: Material, rows: np.ndarray, before: int | None, target: int) -> str:
-    read = rows[rows < before][-HISTORY:] if before is not None else rows[-HISTORY:]
-    names = [name(material.items[item]) for item in material.events["item"].to_numpy()[read]]
-    return prompt(tuple(material.told[row] for row in read), names, material.items[target])
+    if before is not None:
+        rows = rows[rows < before]
+    rows = rows[-HISTORY:]
+    names = [name(material.items[item]) for item in material.events["item"].to_numpy()[rows]]
+    return prompt(tuple(material.described[row] for row in rows), names, material.items[target])
 
 
 def fit_tallrec(
@@ -64,18 +77,20 @@ def fit_tallrec(
     lm: str = SMALL,
     most: int = 2048,
     epochs: int = 5,
-    lr: float | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> tuple[CausalLM, list[float]]:
-    """The tuned causal LM and its loss per epoch. lr: by default 3e-3 for the small model, 1e-4 for LoRA."""
+    """The tuned causal LM and its loss per epoch.
+
+    lm    "small" or a Hugging Face name, see `open_lm`
+    most  training events that it is tuned on, at most
+    """
     prompts, answers = samples(material, split, most, seed)
     names = [name(item) for item in material.items.values()]
     model = open_lm(lm, [*prompts, *names, *ANSWERS], rank=8, alpha=16, seed=seed)
-    lr = lr or (3e-3 if lm == SMALL else 1e-4)
-    return model, train_lm(
-        model, prompts, answers, epochs=epochs, lr=lr, seed=seed, progress=progress
-    )
+    lr = SMALL_RATE if lm == SMALL else LORA_RATE
+    losses = train_lm(model, prompts, answers, epochs=epochs, lr=lr, seed=seed, progress=progress)
+    return model, losses
 
 
 def pointwise(

@@ -1,9 +1,12 @@
 """ZS-LLM: a language model orders the whole candidate list, without training (RankGPT, Sun et al. 2023)."""
 
+from pathlib import Path
+
 import numpy as np
 
 from reprolib.data.dataset import Dataset
 from reprolib.llm import complete_many, open_llm
+from reprolib.llm.task import BackEnd
 from reprolib.rerankers.first_stage import Lists
 from reprolib.rerankers.histories import Material, material_of
 from reprolib.rerankers.reranker import Reranker, rerank_lists
@@ -17,38 +20,33 @@ def listwise(
     material: Material,
     users: np.ndarray,
     candidates: np.ndarray,
-    llm,
+    llm: BackEnd,
     *,
     shuffle: int | None = None,
-    cache=None,
+    cache: str | Path | None = None,
     progress: bool = True,
 ) -> tuple[np.ndarray, int]:
     """(n, k) scores, higher is better, of candidates (n, k) in first-stage order; and how many answers were unusable.
 
     shuffle  a seed: the model sees the candidates in random order, which shows how much it leans on the first stage's
+    cache    folder of the answers; by default that of the back end
     An unusable answer leaves its list in first-stage order. One call per list.
     """
-    rng = None if shuffle is None else np.random.default_rng(shuffle)
-    shown = np.tile(np.arange(candidates.shape[1]), (len(candidates), 1))
-    shown = shown if rng is None else rng.permuted(shown, axis=1)
-    given = [
-        {"history": history, "candidates": [material.items[int(i)] for i in row[order]]}
-        for history, row, order in zip(
-            material.histories(users, HISTORY), candidates, shown, strict=True
-        )
-    ]
+    orders = np.tile(np.arange(candidates.shape[1]), (len(candidates), 1))
+    if shuffle is not None:
+        orders = np.random.default_rng(shuffle).permuted(orders, axis=1)
+    histories = material.histories(users, HISTORY)
+    questions = []
+    for history, row, order in zip(histories, candidates, orders, strict=True):
+        items = [material.items[int(code)] for code in row[order]]
+        questions.append({"history": history, "candidates": items})
     answers = complete_many(
-        LISTWISE,
-        given,
-        llm,
-        cache=cache,
-        on_failure="return",
-        progress=progress,
+        LISTWISE, questions, llm, cache=cache, on_failure="return", progress=progress
     )
     scores = np.tile(-np.arange(candidates.shape[1], dtype=np.float32), (len(candidates), 1))
     for row, answer in enumerate(answers):
         if answer:
-            scores[row, shown[row][np.asarray(answer.order) - 1]] = -np.arange(candidates.shape[1])
+            scores[row, orders[row][np.asarray(answer.order) - 1]] = -np.arange(candidates.shape[1])
     return scores, sum(not answer for answer in answers)
 
 
@@ -71,7 +69,8 @@ def zs_llm(
     """
 
     def make(test_lists: Lists) -> Reranker:
-        material, llm = material_of(dataset), open_llm(annotator)
+        material = material_of(dataset)
+        llm = open_llm(annotator)
         report = {"annotator": llm.label}
 
         def score(users: np.ndarray, lists: np.ndarray) -> np.ndarray:

@@ -28,15 +28,12 @@ def serve():
 
 
 @pytest.fixture
-def client():
-    """client(server) -> a back end that waits milliseconds where a real one waits seconds."""
+def client(tmp_path):
+    """client(server) -> a back end that waits milliseconds where a real one waits seconds, its cache in tmp_path."""
+    usual = {"workers": 4, "timeout": 0.5, "retries": 3, "backoff": 0.01, "cache": tmp_path}
 
     def make(server, **settings):
-        return OpenAIChat(
-            "m",
-            server.url,
-            **({"workers": 4, "timeout": 0.5, "retries": 3, "backoff": 0.01} | settings),
-        )
+        return OpenAIChat("m", server.url, **(usual | settings))
 
     return make
 

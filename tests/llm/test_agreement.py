@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reprolib.data.corpus import DataError
-from reprolib.llm import open_llm, task_named
+from reprolib.llm import inputs, open_llm, task_named
 from reprolib.llm.inputs import events_of, items_of
 from reprolib.papers import agreement_world
 from reprolib.papers import language_tables as overview
@@ -22,8 +22,9 @@ class Echo:
     name, model, label = "embedded-minilm", "echo", "echo"
     reads_input, recorded, workers, retries, backoff = True, None, 1, 0, 0.0
 
-    def __init__(self, answer):
+    def __init__(self, answer, cache=None):
         self._answer = answer
+        self.cache = cache
 
     def prepare(self, task, inputs):
         pass
@@ -177,25 +178,24 @@ def test_an_annotator_that_knows_the_truth_scores_one_and_a_stubborn_one_scores_
             "semantic_summary": "s",
         }
 
-    knows = agreement_world.labels(world, "food", Echo(oracle), items=40, cache=tmp_path / "a")
-    says = agreement_world.labels(world, "food", Echo(stubborn), items=40, cache=tmp_path / "b")
+    knows = agreement_world.labels(world, "food", Echo(oracle, tmp_path / "a"), items=40)
+    says = agreement_world.labels(world, "food", Echo(stubborn, tmp_path / "b"), items=40)
     assert knows["annotator"].tolist() == [1.0, 1.0]
     np.testing.assert_allclose(says["annotator"], says["by chance"])
 
 
 def test_the_embedded_annotator_reads_labels_above_chance(world, tmp_path):
-    frame = agreement_world.labels(
-        world, "food", open_llm(cache=tmp_path), items=40, cache=tmp_path
-    )
+    frame = agreement_world.labels(world, "food", open_llm(cache=tmp_path), items=40)
     assert (frame["annotator"] - frame["annotator ±"] > frame["by chance"]).all()
 
 
-def test_events_are_in_time_order_and_carry_titles(world):
+def test_events_are_in_time_order_and_carry_titles(world, monkeypatch):
     from reprolib.data.world import read_world
 
     corpus = read_world(world, ["food"])
     items = items_of(corpus)
-    events = events_of(corpus.interactions, items, most=3)
+    monkeypatch.setattr(inputs, "EVENTS", 3)
+    events = events_of(corpus.interactions, items)
     user = max(events, key=lambda name: len(events[name]))
     rows = corpus.interactions.filter(corpus.interactions["user"].cast(str) == user).sort(
         "timestamp"
@@ -204,7 +204,8 @@ def test_events_are_in_time_order_and_carry_titles(world):
 
 
 def test_the_price_is_the_sum_of_prompts_and_asks_nobody(world, tmp_path):
-    table = overview.price_table(world, "food", open_llm("openai:m"), (1.0, 0.0), cache=tmp_path)
+    llm = open_llm("openai:m", cache=tmp_path)
+    table = overview.price_table(world, "food", llm, (1.0, 0.0))
     assert table["cost at most"].tolist() == pytest.approx((table["prompt tokens"] / 1e6).tolist())
     labels = table.set_index("task").loc["semacdr/labels"]
     assert (

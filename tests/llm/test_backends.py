@@ -50,9 +50,10 @@ def test_the_label_tells_the_model_and_not_the_address():
 
 
 def test_a_local_model_answers_alike_each_time_and_is_cached_by_its_weights(tiny_model, tmp_path):
-    llm = open_llm(f"hf:{tiny_model}")
-    first = complete(ANY, {"n": 3}, llm, cache=tmp_path / "a")
-    assert complete(ANY, {"n": 3}, open_llm(f"hf:{tiny_model}"), cache=tmp_path / "b") == first
+    llm = open_llm(f"hf:{tiny_model}", cache=tmp_path / "a")
+    first = complete(ANY, {"n": 3}, llm)
+    again = open_llm(f"hf:{tiny_model}", cache=tmp_path / "b")
+    assert complete(ANY, {"n": 3}, again) == first
     assert llm.label.startswith("hf:tiny-")
     assert str(tiny_model.parent) not in llm.label
     with Store(tmp_path / "a") as store:
@@ -68,11 +69,13 @@ def test_sampling_is_seeded_by_the_conversation(tiny_model, tmp_path):
         max_tokens=12,
         temperature=1.0,
     )
-    llm = open_llm(f"hf:{tiny_model}")
-    first = [a.told for a in complete_many(warm, [{"n": 1}, {"n": 2}], llm, cache=tmp_path / "a")]
-    assert first == [
-        a.told for a in complete_many(warm, [{"n": 1}, {"n": 2}], llm, cache=tmp_path / "b")
-    ]
+    texts = []
+    for cache in ("a", "b"):
+        llm = open_llm(f"hf:{tiny_model}", cache=tmp_path / cache)
+        answers = complete_many(warm, [{"n": 1}, {"n": 2}], llm)
+        texts.append([answer.told for answer in answers])
+    first, again = texts
+    assert first == again
     assert first[0] != first[1]
 
 
@@ -85,8 +88,8 @@ def test_a_local_models_choices_have_the_probabilities_of_its_next_token(tiny_mo
         check=lambda g, o: [],
         choices=("a", "b"),
     )
-    llm = open_llm(f"hf:{tiny_model}")
-    told = complete(task, {"n": 1}, llm, cache=tmp_path).log_probs
+    llm = open_llm(f"hf:{tiny_model}", cache=tmp_path)
+    told = complete(task, {"n": 1}, llm).log_probs
     model, tokenizer = llm._load()
     text = tokenizer.apply_chat_template(
         task.messages(task.input(n=1)), tokenize=False, add_generation_prompt=True
@@ -102,13 +105,13 @@ def test_a_local_models_choices_have_the_probabilities_of_its_next_token(tiny_mo
 def test_a_prompt_longer_than_the_model_is_refused_in_numbers(tiny_model, tmp_path):
     task = toy_task(prompt=lambda given: "x" * 3000)
     with pytest.raises(LLMError, match=r"the prompt has 3\d\d\d tokens"):
-        complete(task, {"n": 1}, open_llm(f"hf:{tiny_model}"), cache=tmp_path)
+        complete(task, {"n": 1}, open_llm(f"hf:{tiny_model}", cache=tmp_path))
 
 
 def test_a_missing_model_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(LLMError, match="hf:no/such cannot be loaded"):
-        complete(ANY, {"n": 1}, open_llm("hf:no/such"), cache=tmp_path)
+        complete(ANY, {"n": 1}, open_llm("hf:no/such", cache=tmp_path))
 
 
 def test_likelihoods_of_a_server_are_summed_over_spellings(serve, client, tmp_path):
@@ -119,7 +122,7 @@ def test_likelihoods_of_a_server_are_summed_over_spellings(serve, client, tmp_pa
         "content": [{"token": " Yes", "logprob": math.log(0.5), "top_logprobs": top}]
     }
     server = serve(lambda asked, n: (200, {}, body))
-    told = complete(task_named("rerank/pointwise"), YES_NO, client(server), cache=tmp_path)
+    told = complete(task_named("rerank/pointwise"), YES_NO, client(server))
     assert told.log_probs["Yes"] == pytest.approx(math.log(0.7))
     assert told.share()["No"] == pytest.approx(0.1 / 0.8)
     assert server.bodies[0]["max_tokens"] == 1
@@ -128,12 +131,7 @@ def test_likelihoods_of_a_server_are_summed_over_spellings(serve, client, tmp_pa
 
 def test_a_server_without_likelihoods_stops_the_job_in_one_sentence(serve, client, tmp_path):
     with pytest.raises(LLMError, match="returns no log-probabilities"):
-        complete(
-            task_named("rerank/pointwise"),
-            YES_NO,
-            client(serve(lambda b, n: "Yes")),
-            cache=tmp_path,
-        )
+        complete(task_named("rerank/pointwise"), YES_NO, client(serve(lambda b, n: "Yes")))
 
 
 @pytest.fixture(scope="module")
@@ -177,20 +175,20 @@ def foreign_server(tiny_model):
 def test_somebody_elses_server_gives_what_the_model_gives_in_process(
     foreign_server, tiny_model, tmp_path
 ):
-    remote = open_llm(f"openai:{tiny_model}@{foreign_server}", workers=2, retries=1)
-    there = complete_many(ANY, [{"n": i} for i in range(4)], remote, cache=tmp_path / "remote")
-    here = complete_many(
-        ANY, [{"n": i} for i in range(4)], open_llm(f"hf:{tiny_model}"), cache=tmp_path / "local"
-    )
+    spec = f"openai:{tiny_model}@{foreign_server}"
+    remote = open_llm(spec, workers=2, retries=1, cache=tmp_path / "remote")
+    local = open_llm(f"hf:{tiny_model}", cache=tmp_path / "local")
+    there = complete_many(ANY, [{"n": i} for i in range(4)], remote)
+    here = complete_many(ANY, [{"n": i} for i in range(4)], local)
     assert [a.told for a in there] == [a.told for a in here]
 
 
 def test_somebody_elses_server_that_knows_no_structured_output_is_still_asked(
     foreign_server, tiny_model, tmp_path
 ):
-    remote = open_llm(f"openai:{tiny_model}@{foreign_server}", workers=1, retries=1)
-    (failure,) = complete_many(
-        toy_task(max_tokens=4), [{"n": 1}], remote, cache=tmp_path, reasks=1, on_failure="return"
-    )
+    spec = f"openai:{tiny_model}@{foreign_server}"
+    remote = open_llm(spec, workers=1, retries=1, cache=tmp_path)
+    task = toy_task(max_tokens=4)
+    (failure,) = complete_many(task, [{"n": 1}], remote, reasks=1, on_failure="return")
     assert failure.attempts == 2
     assert "no complete JSON object" in failure.reason or "empty" in failure.reason

@@ -26,8 +26,8 @@ def test_answers_come_in_the_order_of_the_inputs_and_a_second_run_asks_nobody(
     serve, client, tmp_path
 ):
     server = serve(lambda body, n: answer_of(body))
-    first = complete_many(TASK, numbers(30), client(server), cache=tmp_path)
-    second = complete_many(TASK, numbers(30), client(server), cache=tmp_path)
+    first = complete_many(TASK, numbers(30), client(server))
+    second = complete_many(TASK, numbers(30), client(server))
     assert [a.twice for a in first] == [2 * i for i in range(30)]
     assert second == first
     assert len(server.bodies) == 30
@@ -36,7 +36,7 @@ def test_answers_come_in_the_order_of_the_inputs_and_a_second_run_asks_nobody(
 
 def test_equal_inputs_are_asked_once(serve, client, tmp_path):
     server = serve(lambda body, n: answer_of(body))
-    answers = complete_many(TASK, [{"n": 7}] * 9, client(server), cache=tmp_path)
+    answers = complete_many(TASK, [{"n": 7}] * 9, client(server))
     assert [a.twice for a in answers] == [14] * 9
     assert len(server.bodies) == 1
 
@@ -55,7 +55,7 @@ def test_equal_inputs_are_asked_once(serve, client, tmp_path):
 )
 def test_a_bad_answer_is_asked_again_with_what_was_wrong(serve, client, tmp_path, bad, told):
     server = serve(lambda body, n: bad if n == 1 else answer_of(body))
-    assert complete(TASK, {"n": 7}, client(server), cache=tmp_path).twice == 14
+    assert complete(TASK, {"n": 7}, client(server)).twice == 14
     assert told in server.bodies[1]["messages"][-1]["content"]
     assert outcomes(tmp_path) == {"answered": 1, "reasked": 1}
 
@@ -64,7 +64,7 @@ def test_an_answer_that_was_cut_off_is_asked_for_in_fewer_words(serve, client, t
     server = serve(
         lambda body, n: (200, {}, completion('{"twi', "length")) if n == 1 else answer_of(body)
     )
-    complete(TASK, {"n": 7}, client(server), cache=tmp_path)
+    complete(TASK, {"n": 7}, client(server))
     assert "cut off after 5 tokens" in server.bodies[1]["messages"][-1]["content"]
 
 
@@ -74,23 +74,21 @@ def test_fences_prose_other_spellings_of_keys_and_unicode_are_read(serve, client
             'Hier: ```json\n{"Twice": 14, "NOTE": "naïve 日本語 🙂 \\u00e9", "extra": 1}\n```'
         )
     )
-    answer = complete(TASK, {"n": 7}, client(server), cache=tmp_path)
-    again = complete(TASK, {"n": 7}, client(server), cache=tmp_path)
+    answer = complete(TASK, {"n": 7}, client(server))
+    again = complete(TASK, {"n": 7}, client(server))
     assert answer.note == again.note == "naïve 日本語 🙂 é"
 
 
 def test_what_never_becomes_usable_is_a_failure_that_the_caller_sees(serve, client, tmp_path):
     server = serve(lambda body, n: "no" if asked_number(body) == 3 else answer_of(body))
-    answers = complete_many(
-        TASK, numbers(5), client(server), cache=tmp_path, reasks=1, on_failure="return"
-    )
+    answers = complete_many(TASK, numbers(5), client(server), reasks=1, on_failure="return")
     assert [bool(a) for a in answers] == [True, True, True, False, True]
     assert isinstance(answers[3], Failure)
     assert answers[3].attempts == 2
     with pytest.raises(
         LLMError, match=r"1 of 5 inputs have no usable answer .*no complete JSON object"
     ):
-        complete_many(TASK, numbers(5), client(server), cache=tmp_path, reasks=0)
+        complete_many(TASK, numbers(5), client(server), reasks=0)
     assert len(server.bodies) == 6 + 1  # only the failed one was asked again
     with Store(tmp_path) as store:
         assert [json.loads(f["input"]) for f in store.failures()] == [{"n": 3}]
@@ -99,7 +97,8 @@ def test_what_never_becomes_usable_is_a_failure_that_the_caller_sees(serve, clie
 def test_a_repair_is_used_last_and_counted(serve, client, tmp_path):
     task = toy_task(repair=lambda given, output: output.model_copy(update={"twice": 2 * given.n}))
     server = serve(lambda body, n: '{"twice": 0}')
-    assert complete(task, {"n": 4}, client(server), cache=tmp_path, reasks=1).twice == 8
+    (answer,) = complete_many(task, [{"n": 4}], client(server), reasks=1)
+    assert answer.twice == 8
     assert outcomes(tmp_path) == {"repaired": 1, "reasked": 1}
 
 
@@ -139,7 +138,7 @@ def test_transport_faults_are_repeated_and_nothing_is_lost_or_doubled(
         return answer_of(body)
 
     server = serve(behave)
-    answers = complete_many(TASK, numbers(8), client(server), cache=tmp_path)
+    answers = complete_many(TASK, numbers(8), client(server))
     assert [a.twice for a in answers] == [2 * i for i in range(8)]
     assert len(server.bodies) == 8 + 4
     assert outcomes(tmp_path) == {"answered": 8, "retried": 4}
@@ -149,18 +148,18 @@ def test_the_pause_that_a_server_asks_for_is_kept(serve, client, tmp_path):
     busy = (429, {"Retry-After": "0.4"}, {"error": {"message": "slow down"}})
     server = serve(lambda body, n: busy if n == 1 else answer_of(body))
     start = time.perf_counter()
-    complete(TASK, {"n": 1}, client(server), cache=tmp_path)
+    complete(TASK, {"n": 1}, client(server))
     assert time.perf_counter() - start >= 0.4
 
 
 def test_a_refused_key_or_unknown_model_stops_the_whole_job(serve, client, tmp_path):
     server = serve(lambda body, n: (401, {}, {"error": {"message": "bad key"}}))
     with pytest.raises(LLMError, match=r"refuses the key .*OPENAI_API_KEY"):
-        complete_many(TASK, numbers(500), client(server), cache=tmp_path)
+        complete_many(TASK, numbers(500), client(server))
     assert len(server.bodies) <= 10
     server = serve(lambda body, n: (404, {}, {"error": {"message": "no model m"}}))
     with pytest.raises(LLMError, match="no such model"):
-        complete_many(TASK, numbers(500), client(server), cache=tmp_path)
+        complete_many(TASK, numbers(500), client(server))
 
 
 def test_an_input_that_the_server_refuses_fails_alone(serve, client, tmp_path):
@@ -168,9 +167,7 @@ def test_an_input_that_the_server_refuses_fails_alone(serve, client, tmp_path):
         long = (400, {}, {"error": {"message": "context length exceeded"}})
         return long if asked_number(body) == 2 else answer_of(body)
 
-    answers = complete_many(
-        TASK, numbers(4), client(serve(behave)), cache=tmp_path, on_failure="return"
-    )
+    answers = complete_many(TASK, numbers(4), client(serve(behave)), on_failure="return")
     assert [bool(a) for a in answers] == [True, True, False, True]
     assert "context length exceeded" in answers[2].reason
 
@@ -181,7 +178,7 @@ def test_a_server_without_structured_output_is_asked_in_plain_words(serve, clien
         return unknown if "response_format" in body else answer_of(body)
 
     server = serve(behave)
-    answers = complete_many(TASK, numbers(20), client(server, workers=1), cache=tmp_path)
+    answers = complete_many(TASK, numbers(20), client(server, workers=1))
     assert [a.twice for a in answers] == [2 * i for i in range(20)]
     assert len(server.bodies) == 20 + 2  # schema, object, then plain for good
 
@@ -196,7 +193,7 @@ def test_a_server_that_wants_the_new_name_of_the_token_limit_gets_it(serve, clie
         return wrong if "max_tokens" in body else answer_of(body)
 
     server = serve(behave)
-    complete_many(TASK, numbers(5), client(server, workers=1), cache=tmp_path)
+    complete_many(TASK, numbers(5), client(server, workers=1))
     assert len(server.bodies) == 6
 
 
@@ -211,9 +208,9 @@ def test_a_dead_server_ends_the_job_and_a_new_start_goes_on_where_it_stopped(
 
     server = serve(behave)
     with pytest.raises(LLMError, match="did not answer 5 inputs in a row"):
-        complete_many(TASK, numbers(60), client(server, retries=0), cache=tmp_path)
+        complete_many(TASK, numbers(60), client(server, retries=0))
     good = serve(lambda body, n: answer_of(body))
-    answers = complete_many(TASK, numbers(60), client(good), cache=tmp_path)
+    answers = complete_many(TASK, numbers(60), client(good))
     assert [a.twice for a in answers] == [2 * i for i in range(60)]
     assert len(good.bodies) == 40
 
@@ -235,10 +232,10 @@ def test_an_interrupted_job_keeps_what_was_answered(serve, client, tmp_path):
 
     server = serve(behave)
     with pytest.raises(KeyboardInterrupt):
-        complete_many(TASK, numbers(200), client(server), cache=tmp_path)
+        complete_many(TASK, numbers(200), client(server))
     before = len(server.bodies)
     assert before < 200
-    complete_many(TASK, numbers(200), client(server), cache=tmp_path)
+    complete_many(TASK, numbers(200), client(server))
     assert len(server.bodies) <= 200 + 4  # at most the window in flight is paid twice
     assert sorted({asked_number(b) for b in server.bodies}) == list(range(200))
 
@@ -253,16 +250,14 @@ def test_calls_run_together_up_to_the_number_of_workers(serve, client, tmp_path)
         at_once[0] -= 1
         return answer_of(body)
 
-    complete_many(TASK, numbers(24), client(serve(behave), workers=6, timeout=10), cache=tmp_path)
+    complete_many(TASK, numbers(24), client(serve(behave), workers=6, timeout=10))
     assert 4 <= most[0] <= 6
 
 
 def test_the_estimate_asks_nobody_and_leaves_out_what_is_known(serve, client, tmp_path):
     server = serve(lambda body, n: answer_of(body))
-    complete_many(TASK, numbers(3), client(server), cache=tmp_path)
-    told = estimate(
-        TASK, numbers(10) + numbers(10), client(server), cache=tmp_path, price=(1.0, 2.0)
-    )
+    complete_many(TASK, numbers(3), client(server))
+    told = estimate(TASK, numbers(10) + numbers(10), client(server), price=(1.0, 2.0))
     assert (told["inputs"], told["distinct"], told["cached"], told["calls"]) == (20, 10, 3, 7)
     assert told["completion_tokens_at_most"] == 7 * TASK.max_tokens
     assert (
@@ -273,7 +268,7 @@ def test_the_estimate_asks_nobody_and_leaves_out_what_is_known(serve, client, tm
 
 
 def test_the_ledger_adds_up_tokens(serve, client, tmp_path):
-    complete_many(TASK, numbers(4), client(serve(lambda body, n: answer_of(body))), cache=tmp_path)
+    complete_many(TASK, numbers(4), client(serve(lambda body, n: answer_of(body))))
     with Store(tmp_path) as store:
         (row,) = store.ledger()
     assert (row["task"], row["model"], row["n"], row["prompt_tokens"], row["completion_tokens"]) == (
@@ -292,16 +287,14 @@ def test_the_ledger_adds_up_tokens(serve, client, tmp_path):
 )
 def test_whatever_determines_an_answer_makes_a_new_question(serve, client, tmp_path, change):
     server = serve(lambda body, n: '{"twice": 2}')
-    complete(TASK, {"n": 1}, client(server), cache=tmp_path)
-    complete(toy_task(**change), {"n": 1}, client(server), cache=tmp_path)
+    complete(TASK, {"n": 1}, client(server))
+    complete(toy_task(**change), {"n": 1}, client(server))
     assert len(server.bodies) == 2
 
 
 def test_a_misspelt_input_key_is_named(serve, client, tmp_path):
     with pytest.raises(ValueError, match=r"toy/double, input 1: m: .*the input has the keys n"):
-        complete_many(
-            TASK, [{"n": 1}, {"n": 2, "m": 3}], client(serve(lambda body, n: "")), cache=tmp_path
-        )
+        complete_many(TASK, [{"n": 1}, {"n": 2, "m": 3}], client(serve(lambda body, n: "")))
 
 
 def test_text_inside_a_prompt_cannot_close_its_tag_or_grow_without_bound():

@@ -34,7 +34,7 @@ def summary(body, n):
 @pytest.fixture
 def recorded(serve, client, tmp_path):
     """A recording of four answers of the model "m"."""
-    complete_many(TASK, clusters(4), client(serve(summary)), cache=tmp_path / "live")
+    complete_many(TASK, clusters(4), client(serve(summary), cache=tmp_path / "live"))
     export_answers(tmp_path / "recording.jsonl", cache=tmp_path / "live")
     return tmp_path / "recording.jsonl"
 
@@ -48,21 +48,22 @@ def test_an_export_read_elsewhere_gives_the_same_answers_without_a_call(
 ):
     report = import_answers(recorded, cache=tmp_path / "other")
     server = serve(summary)
-    answers = complete_many(TASK, clusters(4), client(server), cache=tmp_path / "other")
+    answers = complete_many(TASK, clusters(4), client(server, cache=tmp_path / "other"))
     assert (report.kept, report.unusable, server.bodies) == (4, 0, [])
     assert [a.summary for a in answers] == [f"likes Title {i}" for i in range(4)]
 
 
 def test_a_replay_answers_under_the_name_of_the_model_it_recorded(recorded, tmp_path):
-    llm = open_llm(f"replay:{recorded}")
-    answers = complete_many(TASK, clusters(4), llm, cache=tmp_path / "empty")
+    llm = open_llm(f"replay:{recorded}", cache=tmp_path / "empty")
+    answers = complete_many(TASK, clusters(4), llm)
     assert llm.label == "replay of openai:m"
     assert answers[3].summary == "likes Title 3"
 
 
 def test_a_replay_miss_names_the_task_and_the_input(recorded, tmp_path):
+    llm = open_llm(f"replay:{recorded}", cache=tmp_path / "empty")
     with pytest.raises(ReplayMiss, match=r"llm_edt/summarize: .* no answer for 2 inputs.*Title 4"):
-        complete_many(TASK, clusters(6), open_llm(f"replay:{recorded}"), cache=tmp_path / "empty")
+        complete_many(TASK, clusters(6), llm)
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,9 @@ def test_a_recording_of_two_models_is_refused(recorded):
 
 
 def test_a_batch_goes_out_comes_back_in_any_order_and_answers_the_job(serve, client, tmp_path):
-    server, cache = serve(summary), tmp_path / "cache"
-    complete_many(TASK, clusters(1), client(server), cache=cache)
-    (file,) = export_batch(
-        TASK, clusters(5), client(server), tmp_path / "requests.jsonl", cache=cache
-    )
+    server = serve(summary)
+    complete_many(TASK, clusters(1), client(server))
+    (file,) = export_batch(TASK, clusters(5), client(server), tmp_path / "requests.jsonl")
     requests = lines(file)
     assert len(requests) == 4
     assert requests[0]["url"] == "/v1/chat/completions"
@@ -114,21 +113,18 @@ def test_a_batch_goes_out_comes_back_in_any_order_and_answers_the_job(serve, cli
         for r in reversed(requests)
     ]
     (tmp_path / "results.jsonl").write_text("\n".join(map(json.dumps, results)), "utf-8")
-    report = import_batch(tmp_path / "results.jsonl", cache=cache)
-    answers = complete_many(TASK, clusters(5), client(server), cache=cache)
+    report = import_batch(tmp_path / "results.jsonl", cache=tmp_path)
+    answers = complete_many(TASK, clusters(5), client(server))
     assert (report.kept, report.failed, report.unusable) == (4, 0, 0)
     assert [a.summary for a in answers] == [f"likes Title {i}" for i in range(5)]
     assert len(server.bodies) == 1
-    assert (
-        import_batch(tmp_path / "results.jsonl", cache=cache).problems == []
-    )  # a second import changes nothing
+    again = import_batch(tmp_path / "results.jsonl", cache=tmp_path)
+    assert again.problems == []  # a second import changes nothing
 
 
 def test_bad_batch_results_are_counted_and_asked_live_later(serve, client, tmp_path):
-    server, cache = serve(summary), tmp_path / "cache"
-    (file,) = export_batch(
-        TASK, clusters(4), client(server), tmp_path / "requests.jsonl", cache=cache
-    )
+    server = serve(summary)
+    (file,) = export_batch(TASK, clusters(4), client(server), tmp_path / "requests.jsonl")
     ids = [r["custom_id"] for r in lines(file)]
     results = [
         {"custom_id": ids[0], "response": {"status_code": 200, "body": completion("no json")}},
@@ -143,18 +139,16 @@ def test_bad_batch_results_are_counted_and_asked_live_later(serve, client, tmp_p
     (tmp_path / "results.jsonl").write_text(
         "\n".join(map(json.dumps, results)) + "\n{torn", "utf-8"
     )
-    report = import_batch(tmp_path / "results.jsonl", cache=cache)
+    report = import_batch(tmp_path / "results.jsonl", cache=tmp_path)
     assert (report.kept, report.failed, report.unusable) == (0, 1, 4)
     assert "was not exported from this cache" in report.problems[1]
-    assert len(complete_many(TASK, clusters(4), client(server), cache=cache)) == 4
+    assert len(complete_many(TASK, clusters(4), client(server))) == 4
     assert len(server.bodies) == 4
 
 
 def test_a_batch_larger_than_a_provider_takes_is_split(client, serve, tmp_path, monkeypatch):
     monkeypatch.setattr("reprolib.llm.exchange.BATCH_LIMIT", 2)
-    files = export_batch(
-        TASK, clusters(5), client(serve(summary)), tmp_path / "r.jsonl", cache=tmp_path / "cache"
-    )
+    files = export_batch(TASK, clusters(5), client(serve(summary)), tmp_path / "r.jsonl")
     assert [f.name for f in files] == ["r.jsonl", "r-2.jsonl", "r-3.jsonl"]
     assert [len(lines(f)) for f in files] == [2, 2, 1]
 
@@ -162,7 +156,7 @@ def test_a_batch_larger_than_a_provider_takes_is_split(client, serve, tmp_path, 
 def test_two_processes_can_share_the_cache_file(serve, client, tmp_path):
     with Store(tmp_path) as first, Store(tmp_path) as second:
         assert first.answers([b"x"]) == second.answers([b"x"]) == {}
-    complete_many(TASK, clusters(2), client(serve(summary)), cache=tmp_path)
+    complete_many(TASK, clusters(2), client(serve(summary)))
     with Store(tmp_path) as first, Store(tmp_path) as second:
         assert list(first.rows()) == list(second.rows())
 

@@ -55,7 +55,7 @@ def test_the_server_gets_the_key_and_nobody_else_sees_it(serve, client, tmp_path
 
     server, task = serve(echo), toy_task()
     llm = client(server)
-    answer = complete(task, {"n": 1}, llm, cache=tmp_path)
+    answer = complete(task, {"n": 1}, llm)
     assert server.bodies[0]["_authorization"] == f"Bearer {KEY}"
     assert answer.note == "Bearer [key]"
     about = provenance(profile="quick", dataset="none", annotator=llm.label)
@@ -69,25 +69,26 @@ def test_no_exception_shows_the_key(serve, client, tmp_path, status):
         lambda body, n: (status, {}, {"error": {"message": f"you sent {body['_authorization']}"}})
     )
     with pytest.raises(LLMError) as caught:
-        complete_many(toy_task(), [{"n": 1}], client(server, retries=0), cache=tmp_path)
+        complete_many(toy_task(), [{"n": 1}], client(server, retries=0))
     assert KEY not in shown(caught.value)
     assert files_with_key(tmp_path) == []
 
 
 def test_no_exception_shows_the_key_when_the_connection_fails(client, tmp_path):
-    llm = open_llm("openai:m@http://127.0.0.1:9/v1", retries=0, timeout=1)
+    llm = open_llm("openai:m@http://127.0.0.1:9/v1", retries=0, timeout=1, cache=tmp_path)
     with pytest.raises(LLMError) as caught:
-        complete(toy_task(), {"n": 1}, llm, cache=tmp_path)
+        complete(toy_task(), {"n": 1}, llm)
     assert KEY not in shown(caught.value)
 
 
 def test_exports_hold_no_key(serve, client, tmp_path):
     task = task_named("llm_edt/summarize")
     given = [{"domain": "books", "items": [{"title": f"Title {i}"}]} for i in range(3)]
-    llm = client(serve(lambda body, n: '{"summary": "a taste for titles"}'))
-    complete_many(task, given[:2], llm, cache=tmp_path / "cache")
+    server = serve(lambda body, n: '{"summary": "a taste for titles"}')
+    llm = client(server, cache=tmp_path / "cache")
+    complete_many(task, given[:2], llm)
     assert export_answers(tmp_path / "out" / "answers.jsonl", cache=tmp_path / "cache") == 2
-    export_batch(task, given, llm, tmp_path / "out" / "requests.jsonl", cache=tmp_path / "cache")
+    export_batch(task, given, llm, tmp_path / "out" / "requests.jsonl")
     assert files_with_key(tmp_path) == []
 
 

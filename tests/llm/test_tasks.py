@@ -3,7 +3,7 @@
 import pytest
 from openai_server import completion
 
-from reprolib.llm import all_tasks, complete, open_llm, task_named
+from reprolib.llm import all_tasks, complete, complete_many, open_llm, task_named
 from reprolib.llm.task import Reply, Unusable, read_answer
 from reprolib.papers.persona4rec import judging_tasks as judging
 from reprolib.papers.persona4rec import tasks as persona4rec
@@ -138,10 +138,8 @@ def test_every_task_has_an_example_here():
 def test_the_embedded_rule_passes_the_tasks_own_checks_and_is_deterministic(
     name, annotator, tmp_path
 ):
-    first = complete(TASKS[name], INPUTS[name], annotator, cache=tmp_path / "a")
-    again = complete(
-        TASKS[name], INPUTS[name], open_llm(cache=tmp_path / "v"), cache=tmp_path / "b"
-    )
+    first = complete(TASKS[name], INPUTS[name], annotator)
+    again = complete(TASKS[name], INPUTS[name], open_llm(cache=tmp_path))
     assert first == again
 
 
@@ -394,10 +392,9 @@ def test_the_violation_rate_counts_every_reply_that_broke_a_rule(serve, client, 
 
     task = task_named("rerank/listwise")
     server = serve(lambda body, n: (200, {}, completion("[2] > [1] > [3]" if n == 1 else "[2]")))
-    complete(task, INPUTS[task.name], client(server), cache=tmp_path, reasks=0)
-    complete(
-        task, INPUTS[task.name] | {"history": EVENTS[:1]}, client(server), cache=tmp_path, reasks=1
-    )
+    first = INPUTS[task.name]
+    complete_many(task, [first], client(server), reasks=0)
+    complete_many(task, [first | {"history": EVENTS[:1]}], client(server), reasks=1)
     with Store(tmp_path) as store:  # one good reply; then two bad ones, the second of them repaired
         assert violation_rate(store.ledger(), task.name) == pytest.approx(2 / 3)
 

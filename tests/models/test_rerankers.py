@@ -151,8 +151,10 @@ class Scripted:
     name, reads_input, recorded, workers, retries, backoff = "scripted", False, None, 1, 0, 0.0
     model = label = "scripted"
 
-    def __init__(self, reply):
-        self.reply, self.asked = reply, []
+    def __init__(self, reply, cache):
+        self.reply = reply
+        self.cache = cache
+        self.asked = []
 
     def send(self, messages, task):
         self.asked.append(messages[1]["content"])
@@ -172,9 +174,9 @@ def test_a_listwise_answer_counts_for_the_items_it_names_in_whatever_order_they_
     material, shuffle, tmp_path
 ):
     lists_ = np.array([[6, 3, 5], [3, 1, 4]])
-    llm = Scripted(alphabetical)
+    llm = Scripted(alphabetical, tmp_path)
     scores, failed = listwise(
-        material, np.array([0, 1]), lists_, llm, shuffle=shuffle, cache=tmp_path, progress=False
+        material, np.array([0, 1]), lists_, llm, shuffle=shuffle, progress=False
     )
     ordered = np.take_along_axis(lists_, np.argsort(-scores, axis=1), 1)
     assert (ordered.tolist(), failed) == ([[3, 5, 6], [1, 3, 4]], 0)
@@ -182,11 +184,9 @@ def test_a_listwise_answer_counts_for_the_items_it_names_in_whatever_order_they_
 
 
 def test_an_unusable_answer_leaves_the_first_order_and_is_counted(material, tmp_path):
-    llm = Scripted(lambda prompt: "I cannot rank these.")
+    llm = Scripted(lambda prompt: "I cannot rank these.", tmp_path)
     shown = np.array([[6, 3], [3, 1]])
-    scores, failed = listwise(
-        material, np.array([0, 1]), shown, llm, cache=tmp_path, progress=False
-    )
+    scores, failed = listwise(material, np.array([0, 1]), shown, llm, progress=False)
     assert (scores.tolist(), failed) == ([[0, -1], [0, -1]], 2)
 
 
@@ -251,19 +251,12 @@ def test_exp3rt_reads_the_latest_reviews_of_the_users_and_items_in_question_only
     material, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(exp3rt, "REVIEWS", 1)
-    llm = Scripted(lambda prompt: '{"likes": ["something"], "dislikes": []}')
-    found = exp3rt.extract(
-        material, np.array([0]), np.array([[2]]), llm, cache=tmp_path, progress=False
-    )
+    llm = Scripted(lambda prompt: '{"likes": ["something"], "dislikes": []}', tmp_path)
+    found = exp3rt.extract(material, np.array([0]), np.array([[2]]), llm, progress=False)
     assert sorted(found.points) == [2, 3]  # user 0's latest review, and the latest of item 2
+    unrated = Material(material.events.assign(rating=np.nan), material.items)
     with pytest.raises(DataError, match="EXP3RT predicts ratings"):
-        exp3rt.extract(
-            Material(material.events.assign(rating=np.nan), material.items),
-            np.array([0]),
-            np.array([[2]]),
-            llm,
-            cache=tmp_path,
-        )
+        exp3rt.extract(unrated, np.array([0]), np.array([[2]]), llm)
 
 
 def test_the_student_learns_to_rate_high_what_is_rated_high(material, tmp_path):
@@ -277,8 +270,8 @@ def test_the_student_learns_to_rate_high_what_is_rated_high(material, tmp_path):
     )
     read = Material(events, {n: Item(title=f"thing{n}") for n in range(1, 21)})
     known = exp3rt.Preferences(read, {row: ([], []) for row in range(len(rows))}, 0)
-    llm = Scripted(lambda prompt: '{"reasoning": "The means decide.", "rating": 3}')
-    model, _ = exp3rt.fit_exp3rt(known, llm, most=360, epochs=6, cache=tmp_path, progress=False)
+    llm = Scripted(lambda prompt: '{"reasoning": "The means decide.", "rating": 3}', tmp_path)
+    model, _ = exp3rt.fit_exp3rt(known, llm, most=360, epochs=6, progress=False)
     scores = exp3rt.expected_ratings(
         model, known, np.array([0, 1]), np.array([[3, 15], [18, 7]]), progress=False
     )
@@ -288,10 +281,9 @@ def test_the_student_learns_to_rate_high_what_is_rated_high(material, tmp_path):
 
 
 def test_an_explanation_in_the_style_of_xrec_reads_one_profile_and_no_persona(material, tmp_path):
-    llm = Scripted(lambda prompt: '{"explanation": "You liked Axe, so a Flute suits you."}')
-    said = xrec.explanations(
-        material, [0], [6], {6: "A flute of ebony."}, llm, cache=tmp_path, progress=False
-    )
+    answer = '{"explanation": "You liked Axe, so a Flute suits you."}'
+    llm = Scripted(lambda prompt: answer, tmp_path)
+    said = xrec.explanations(material, [0], [6], {6: "A flute of ebony."}, llm, progress=False)
     assert said == ["You liked Axe, so a Flute suits you."]
     assert "A flute of ebony." in llm.asked[0]
     assert "Disliked: Bread" in llm.asked[0]
