@@ -3,6 +3,7 @@
 import ast
 import re
 
+import pandas as pd
 import pytest
 
 from reprolib.project import notebook_source, notebooks, read_notebook, root_folder
@@ -58,3 +59,14 @@ def test_a_notebook_needs_at_most_eight_imports(notebook):
     tree = ast.parse(code_of(notebook))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert len(imports) <= 8
+
+
+def test_what_notebook_02_says_of_profile_real_stands_in_its_table():
+    said = "SASRec-SSM is best among all items of Food and Kitchen, SASRec among a hundred"
+    cells = read_notebook(notebooks(ROOT, ("02",))[0])["cells"]
+    assert said in " ".join(" ".join(map(notebook_source, cells)).split())
+    path = ROOT / "figures" / "real" / "protocol" / "table2_full_vs_sampled.csv"
+    table = pd.read_csv(path).set_index("system")
+    for _, part in table.groupby("direction"):
+        assert part["NDCG@10 full"].idxmax() == "SASRec-SSM"
+        assert part["NDCG@10 among 100"].idxmax() == "SASRec"
