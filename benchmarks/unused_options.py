@@ -6,12 +6,14 @@
 Callers are reprolib, notebooks and benchmarks; tests alone do not count. A call belongs to every function of the same
 name, so a listed option is passed by nobody, while one that is not listed may still be unused. A call with `**options`
 passes everything, a call with `*values` every positional parameter. Not listed: functions that a decorator hands to
-somebody else (commands, registered systems) and functions that are also passed on as a value. An option that is only
-handed through from an unused option is unused.
+somebody else (commands, registered systems), functions that are also passed on as a value, and methods of a class
+that extends a library's. Counted apart: options that the docstring offers, "For a user's own data: items".
+An option that is only handed through from an unused option is unused.
 """
 
 import ast
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,21 +33,29 @@ HARMLESS_DECORATORS = {  # these leave the caller of a function what it was
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 REGISTER = "System"  # runs/systems.py names the function of a system as text, its options come from recipes
+# how a docstring names options that wait for a user
+OFFERED = r"For a user's own \w+: (\w+(?:, \w+)*)"
 EVERY_POSITION = 1000  # a call with *values passes this many
 
 
 @dataclass
 class Function:
-    """A function with options, and the name by which it is called."""
+    """A function and the name by which it is called.
+
+    options         {name: position in a call}, None for an option that is given by keyword only
+    is_handed_over  who calls it does not stand in the project
+    for_users       options that the docstring offers for a user's own data or model
+    bases           base classes of a method's class
+    """
 
     path: Path
     line: int
     name: str
     called_as: str
-    options: dict[
-        str, int | None
-    ]  # name: position in a call, None where it is given by keyword only
+    options: dict[str, int | None]
     is_handed_over: bool = False
+    for_users: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
 
     def option(self, name: str) -> tuple[str, int, str]:
         """The key of one option, the same in every pass over the files."""
@@ -70,22 +80,27 @@ def main(folders: list[str]) -> None:
     chosen = [Path(folder) for folder in folders or ["reprolib"]]
     total = 0
     functions = 0
+    for_users = 0
     for function, options in unused_options():
         if not any(function.path.is_relative_to(folder) for folder in chosen):
             continue
-        total += len(options)
-        functions += 1
-        for option in options:
+        left = [option for option in options if option not in function.for_users]
+        for_users += len(options) - len(left)
+        total += len(left)
+        functions += bool(left)
+        for option in left:
             print(f"{function.path}:{function.line}: {function.name}({option}=)")
     print(f"{total} options of {functions} functions are passed by no caller")
+    print(f"{for_users} more are offered in the docstring for a user's own data or model")
 
 
 def unused_options() -> list[tuple[Function, list[str]]]:
     """Every function of reprolib with the options that no call passes, sorted by file and line."""
-    functions, calls, values = read_project()
+    functions, calls, values, classes = read_project()
     by_name = defaultdict(list)
     for function in functions:
-        if function.is_handed_over or function.called_as in values:
+        overrides = function.name != function.called_as and not classes.issuperset(function.bases)
+        if function.called_as in values or (overrides and function.called_as not in classes):
             function.is_handed_over = True
         by_name[function.called_as].append(function)
     used = set()
@@ -124,9 +139,10 @@ def options_passed(call: Call, function: Function, used: set) -> set:
     return passed
 
 
-def read_project() -> tuple[list[Function], list[Call], set[str]]:
-    """All functions with options, all calls, and the names of functions that stand as a value outside a call."""
+def read_project() -> tuple[list[Function], list[Call], set[str], set[str]]:
+    """All functions, all calls, the names of functions that stand as a value outside a call, all names of classes."""
     functions = []
+    classes = set()
     calls = []
     values = set()
     for folder in CALLERS:
@@ -136,7 +152,8 @@ def read_project() -> tuple[list[Function], list[Call], set[str]]:
             called |= {id(node.args[0]) for node in ast.walk(tree) if is_partial(node)}
             values |= function_values(tree, called)
             values |= registered(tree)
-    return functions, calls, values
+            classes |= {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    return functions, calls, values, classes
 
 
 def function_values(tree: ast.Module, called: set[int]) -> set[str]:
@@ -253,7 +270,12 @@ def function_of(node: ast.FunctionDef, path: Path, owner: ast.ClassDef | None) -
     for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
         if default is not None:
             options[argument.arg] = None
-    return Function(path, node.lineno, name, called_as, options, is_handed_over(node))
+    function = Function(path, node.lineno, name, called_as, options, is_handed_over(node))
+    offered = re.findall(OFFERED, ast.get_docstring(node) or "")
+    function.for_users = tuple(option for names in offered for option in names.split(", "))
+    if owner is not None:
+        function.bases = tuple(last_name(base) for base in owner.bases)
+    return function
 
 
 def is_handed_over(node: ast.FunctionDef) -> bool:

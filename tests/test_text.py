@@ -120,8 +120,9 @@ def test_tfidf_needs_no_weights_and_puts_shared_words_together():
     np.testing.assert_allclose(np.diag(near), 1, atol=1e-5)
 
 
-def test_a_fitted_tfidf_encoder_serves_other_texts_and_refuses_a_corpus_without_words():
-    encoder = tfidf_encoder(["red apple", "green apple", "blue car", "fast car"], dim=3)
+def test_a_fitted_tfidf_encoder_serves_other_texts_and_refuses_a_corpus_without_words(monkeypatch):
+    monkeypatch.setattr("reprolib.text.encoders.TFIDF_DIM", 3)
+    encoder = tfidf_encoder(["red apple", "green apple", "blue car", "fast car"])
     assert encode(["apple", "unknown"], encoder).shape == (2, 3)
     with pytest.raises(ValueError, match="no word to count"):
         tfidf_encoder(["...", "the"])

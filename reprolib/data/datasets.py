@@ -33,6 +33,7 @@ DISJOINT = (
     "|"  # between two sets whose users have nothing to do with each other: "goodreads | steam"
 )
 WORLD = "world-"
+WORLD_SEED = 0  # of the worlds that are data sets
 
 
 @functools.lru_cache(maxsize=16)
@@ -119,12 +120,12 @@ def known_dataset(name: str) -> None:
             source(part)
 
 
-def world_folder(size: str, seed: int = 0) -> Path:
+def world_folder(size: str) -> Path:
     """Folder of the default miniature world of that size, made on first use."""
     from reprolib.cache import cache_dir
     from reprolib.data.world import make_world
 
-    return make_world(cache_dir() / "worlds" / f"{size}-{seed}", size=size, seed=seed)
+    return make_world(cache_dir() / "worlds" / f"{size}-{WORLD_SEED}", size=size, seed=WORLD_SEED)
 
 
 def _disjoint(names: list[str], data_dir: str | None) -> tuple[Corpus, pd.DataFrame]:

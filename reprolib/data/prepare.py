@@ -20,7 +20,8 @@ def prepare(corpus: Corpus, *steps: Callable[[Corpus], Corpus]) -> tuple[Corpus,
     Returns the corpus, its items reduced to those with interactions, and the audit: one row per step with the
     numbers of users, items and interactions before and after it. Raises DataError when a step leaves nothing.
     """
-    audit, before = [], _counts(corpus)
+    audit = []
+    before = _counts(corpus)
     for step in steps:
         corpus = step(corpus)
         after = _counts(corpus)
@@ -66,7 +67,10 @@ def k_core(corpus: Corpus, users: int = 5, items: int = 5, per_domain: bool = Fa
 
 
 def one_pass_counts(corpus: Corpus, users: int = 5, items: int = 5) -> Corpus:
-    """Drop rare users and items once, by counts taken before either is dropped (SASRec's data; not a k-core)."""
+    """Drop rare users and items once, by counts taken before either is dropped (SASRec's data; not a k-core).
+
+    For a user's own data: users, items.
+    """
     return _core(corpus, users, items, per_domain=False, rounds=1)
 
 
@@ -75,16 +79,23 @@ def _core(corpus: Corpus, users: int, items: int, per_domain: bool, rounds: int 
     user, item, domain = (_codes(frame[c]) for c in ("user", "item", "domain"))
     n_domains = int(domain.max(initial=0)) + 1
     item = item * n_domains + domain
-    user = user * n_domains + domain if per_domain else user
+    if per_domain:
+        user = user * n_domains + domain
     keep = np.arange(len(user))
     while rounds is None or rounds > 0:
-        by_user, by_item = np.bincount(user), np.bincount(item)
+        by_user = np.bincount(user)
+        by_item = np.bincount(item)
         good = (by_user[user] >= users) & (by_item[item] >= items)
         if good.all():
             break
-        keep, user, item = keep[good], user[good], item[good]
-        rounds = None if rounds is None else rounds - 1
-    return corpus if len(keep) == len(frame) else corpus.with_interactions(frame[keep])
+        keep = keep[good]
+        user = user[good]
+        item = item[good]
+        if rounds is not None:
+            rounds -= 1
+    if len(keep) == len(frame):
+        return corpus
+    return corpus.with_interactions(frame[keep])
 
 
 def minimum_per_domain(corpus: Corpus, events: int = 3) -> Corpus:
@@ -112,7 +123,10 @@ def time_window(corpus: Corpus, start: int, end: int) -> Corpus:
 
 
 def subsample_users(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
-    """Keep n users drawn with the seed (all, where there are no more), by sorted user id, not by file order."""
+    """Keep n users drawn with the seed (all, where there are no more), by sorted user id, not by file order.
+
+    For a user's own data: seed.
+    """
     ids = corpus.interactions["user"].unique().cast(pl.String).sort()
     drawn = ids.gather(np.random.default_rng(seed).permutation(len(ids))[:n])
     return corpus.with_interactions(
@@ -124,6 +138,7 @@ def sessions(corpus: Corpus, gap_hours: float = 24.0) -> Corpus:
     """Cut each user's events into sessions where two neighbours lie more than `gap_hours` apart.
 
     Sessions take the place of users (ids "user#1", "user#2", ...), so every split works on them.
+    Raises DataError when the corpus has only an order. For a user's own data: gap_hours.
     """
     if corpus.clock == "order":
         raise DataError(f"sessions: {corpus.name} has an order but no times; sessions need times")

@@ -8,19 +8,18 @@ from reprolib.evaluate.summary import per_user
 
 UNIT = ["dataset", "direction", "protocol", "user"]
 BOOTSTRAPS = 2000
+BOOTSTRAP_SEED = 0  # the same resamples of users in every comparison
 
 
-def user_values(table: pd.DataFrame, metric: str, sampled: int | None = None) -> pd.DataFrame:
+def user_values(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row per (dataset, direction, protocol, user), one column per label: the metric, averaged over seeds."""
-    values = table[UNIT].assign(system=labels(table), value=per_user(table, metric, sampled))
+    values = table[UNIT].assign(system=labels(table), value=per_user(table, metric))
     return values.pivot_table(
         index=UNIT, columns="system", values="value", aggfunc="mean", observed=True
     )
 
 
-def compare(
-    values: pd.DataFrame, a: str, b: str, seed: int = 0, bootstraps: int = BOOTSTRAPS
-) -> dict[str, float]:
+def compare(values: pd.DataFrame, a: str, b: str, bootstraps: int = BOOTSTRAPS) -> dict[str, float]:
     """System a against b over the users that both ranked; `values` from `user_values`.
 
     bootstraps  resamples for the relative interval; 0, for many pairs, takes the delta method and skips Wilcoxon (NaN)
@@ -44,15 +43,14 @@ def compare(
     spread = difference.std(ddof=1)
     half = spread / np.sqrt(n) * special.stdtrit(n - 1, 0.975)
     means = pair.mean(0)
-    relative = _bootstrap_relative(pair, seed, bootstraps) if bootstraps else _delta_relative(pair)
+    relative = _bootstrap_relative(pair, bootstraps) if bootstraps else _delta_relative(pair)
     same = not difference.any()
-    d_z = (
-        difference.mean() / spread
-        if spread
-        else 0.0
-        if same
-        else np.copysign(np.inf, difference.mean())
-    )
+    if spread:
+        d_z = difference.mean() / spread
+    elif same:
+        d_z = 0.0
+    else:
+        d_z = np.copysign(np.inf, difference.mean())
     p_t = 1.0 if same else 2 * float(special.stdtr(n - 1, -abs(d_z) * np.sqrt(n)))
     return {
         "n": n,
@@ -73,13 +71,15 @@ def compare(
 def _p_wilcoxon(difference: np.ndarray) -> float:
     from scipy import stats
 
-    return (
-        float(stats.wilcoxon(difference, method="asymptotic").pvalue) if difference.any() else 1.0
-    )
+    if not difference.any():
+        return 1.0
+    return float(stats.wilcoxon(difference, method="asymptotic").pvalue)
 
 
-def _bootstrap_relative(pair: np.ndarray, seed: int, bootstraps: int) -> tuple[float, float]:
-    rng, n = np.random.default_rng(seed), len(pair)
+def _bootstrap_relative(pair: np.ndarray, bootstraps: int) -> tuple[float, float]:
+    """95 % interval of the relative gain in percent, from resampled users."""
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    n = len(pair)
     both = pair[:, 0] + 1j * pair[:, 1]  # one gather and one sum for the two systems
     sums = np.array([both[rng.integers(0, n, n, dtype=np.int32)].sum() for _ in range(bootstraps)])
     sums = sums[sums.imag > 0]
@@ -107,14 +107,14 @@ def gain_difference(one: pd.DataFrame, other: pd.DataFrame, a: str, b: str) -> d
 
     pairs = [part[[a, b]].dropna().to_numpy() for part in (one, other)]
     gains, variances = zip(*(_gain(pair) for pair in pairs), strict=True)
-    relative, error = gains[0] - gains[1], np.sqrt(sum(variances))
-    p = (
-        float(2 * stats.norm.sf(abs(relative) / error))
-        if error > 0
-        else 1.0
-        if relative == 0
-        else np.nan
-    )
+    relative = gains[0] - gains[1]
+    error = np.sqrt(sum(variances))
+    if error > 0:
+        p = float(2 * stats.norm.sf(abs(relative) / error))
+    elif relative == 0:
+        p = 1.0
+    else:
+        p = np.nan
     return {
         "n": sum(map(len, pairs)),
         "relative": relative,

@@ -30,6 +30,7 @@ def rank_table(
     queries    (events, d) in the order of `split.held_out(stage)`
     items      (n_items + 1, d); score = dot product
     negatives  rank among so many sampled items instead of all: one stored list, the same for all systems and seeds
+    For a user's own model: stage.
     With target "all" an event competes with the items of its own domain. Returns a RankTable (`check_ranks`).
     """
 
@@ -54,6 +55,7 @@ def rank_table_by_scores(
     """`rank_table` for a system whose score is no dot product.
 
     scores  (a, b) -> (b - a, n_items + 1) scores of the held-out events a..b of the stage; called for blocks in order
+    For a user's own model: stage.
     """
 
     def rank(rows, goal, pointers, seen, first, last):

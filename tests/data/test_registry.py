@@ -90,7 +90,7 @@ def shop(tmp_path, monkeypatch):
 
 
 def test_get_downloads_unpacks_checks_and_writes_the_tidy_form(shop, tmp_path):
-    folder = get("tiny", tmp_path / "data", progress=False)
+    folder = get("tiny", tmp_path / "data")
     assert sorted(path.name for path in folder.iterdir()) == [
         "checksums.json", "corpus.json", "interactions.parquet", "items.parquet", "ml", "ml.zip",
     ]  # fmt: skip
@@ -103,7 +103,7 @@ def test_get_downloads_unpacks_checks_and_writes_the_tidy_form(shop, tmp_path):
 def test_get_refuses_a_changed_content(shop, tmp_path):
     shop["content"] = {"u.data": "0" * 64}
     with pytest.raises(DataError, match="its content has not the published checksum"):
-        get("tiny", tmp_path / "data", progress=False)
+        get("tiny", tmp_path / "data")
     assert not (tmp_path / "data/tiny/corpus.json").exists()
 
 

@@ -69,17 +69,17 @@ def server():
 
 
 def test_a_download_is_checked_recorded_and_not_repeated(server, tmp_path):
-    target = fetch(server.url, tmp_path / "file.bin", progress=False)
+    target = fetch(server.url, tmp_path / "file.bin")
     assert target.read_bytes() == CONTENT
     assert json.loads((tmp_path / "checksums.json").read_text()) == {"file.bin": HASH}
-    fetch(server.url, tmp_path / "file.bin", progress=False)
+    fetch(server.url, tmp_path / "file.bin")
     assert len(server.ranges) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checksums.json", "file.bin"]
 
 
 def test_a_broken_connection_goes_on_where_it_stopped(server, tmp_path):
     server.deaths = 2
-    assert fetch(server.url, tmp_path / "file.bin", HASH, progress=False).read_bytes() == CONTENT
+    assert fetch(server.url, tmp_path / "file.bin", HASH).read_bytes() == CONTENT
     first, *later = server.ranges
     assert first is None
     assert [int(wanted.removeprefix("bytes=").removesuffix("-")) > 0 for wanted in later] == [
@@ -92,51 +92,51 @@ def test_an_interrupted_process_goes_on_in_the_next_one(server, tmp_path, monkey
     server.deaths = 1
     monkeypatch.setattr(download, "ATTEMPTS", 0)
     with pytest.raises(DataError, match="cannot be downloaded"):
-        fetch(server.url, tmp_path / "file.bin", HASH, progress=False)
+        fetch(server.url, tmp_path / "file.bin", HASH)
     (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
     (tmp_path / "file.bin.part.tag").write_text('"v1"')
     monkeypatch.undo()
     server.deaths = 0
-    fetch(server.url, tmp_path / "file.bin", HASH, progress=False)
+    fetch(server.url, tmp_path / "file.bin", HASH)
     assert server.ranges[-1] == "bytes=1000-"
 
 
 def test_a_part_of_another_version_is_thrown_away(server, tmp_path):
     (tmp_path / "file.bin.part").write_bytes(b"old" * 1000)
     (tmp_path / "file.bin.part.tag").write_text('"v0"')
-    assert fetch(server.url, tmp_path / "file.bin", progress=False).read_bytes() == CONTENT
+    assert fetch(server.url, tmp_path / "file.bin").read_bytes() == CONTENT
 
 
 def test_a_server_without_ranges_starts_again(server, tmp_path):
     server.ranged, server.deaths = False, 1
-    assert fetch(server.url, tmp_path / "file.bin", HASH, progress=False).read_bytes() == CONTENT
+    assert fetch(server.url, tmp_path / "file.bin", HASH).read_bytes() == CONTENT
 
 
 def test_a_server_that_always_dies_is_given_up(server, tmp_path, monkeypatch):
     server.deaths, server.cut = 99, 0
     with pytest.raises(DataError, match=r"cannot be downloaded to .*; call again to go on"):
-        fetch(server.url, tmp_path / "file.bin", HASH, progress=False)
+        fetch(server.url, tmp_path / "file.bin", HASH)
     assert len(server.ranges) == download.ATTEMPTS
 
 
 def test_a_wrong_checksum_keeps_nothing(server, tmp_path):
     with pytest.raises(DataError, match="the checksum differs from the published one"):
-        fetch(server.url, tmp_path / "file.bin", "0" * 64, progress=False)
+        fetch(server.url, tmp_path / "file.bin", "0" * 64)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_first_checksum_holds_afterwards(server, tmp_path):
-    fetch(server.url, tmp_path / "file.bin", progress=False).unlink()
+    fetch(server.url, tmp_path / "file.bin").unlink()
     server.content = b"another"
     with pytest.raises(DataError, match=r"differs from the first download's in .*checksums\.json"):
-        fetch(server.url, tmp_path / "file.bin", progress=False)
+        fetch(server.url, tmp_path / "file.bin")
 
 
 def test_a_missing_address_and_a_strange_one_get_one_sentence(server, tmp_path):
     with pytest.raises(DataError, match="404"):
-        fetch(server.url.replace("file.bin", "missing"), tmp_path / "x", progress=False)
+        fetch(server.url.replace("file.bin", "missing"), tmp_path / "x")
     with pytest.raises(DataError, match="is no web address"):
-        fetch("file:///etc/passwd", tmp_path / "x", progress=False)
+        fetch("file:///etc/passwd", tmp_path / "x")
 
 
 def zipped(path, names, link=False):

@@ -7,6 +7,7 @@ import traceback
 import pytest
 from openai_server import answer_of, toy_task
 
+from reprolib.data.origin import Origin
 from reprolib.llm import (
     LLMError,
     complete,
@@ -16,7 +17,7 @@ from reprolib.llm import (
     open_llm,
     task_named,
 )
-from reprolib.report import provenance
+from reprolib.report.provenance import origin_record
 
 KEY = "sk-planted-0123456789abcdef"
 
@@ -58,7 +59,8 @@ def test_the_server_gets_the_key_and_nobody_else_sees_it(serve, client, tmp_path
     answer = complete(task, {"n": 1}, llm)
     assert server.bodies[0]["_authorization"] == f"Bearer {KEY}"
     assert answer.note == "Bearer [key]"
-    about = provenance(profile="quick", dataset="none", annotator=llm.label)
+    origin = Origin(((task.name, 0),), annotators=(llm.label,))
+    about = origin_record(origin, "quick")
     assert KEY not in caplog.text + repr(llm) + json.dumps(about) + "".join(capsys.readouterr())
     assert files_with_key(tmp_path) == []
 

@@ -58,6 +58,7 @@ def read_dbpedia(
     predicates  local names ("author") or full URIs to keep; None keeps all
     Resources and relations of DBpedia and dcterms are named by their local name ("Diana_Gabaldon"); literals keep
     their text, those in another language than English are left out.
+    For a user's own data: max_malformed (share of malformed lines above which reading fails with a DataError).
     """
     known = None if links is None else _links(links)
 
@@ -155,20 +156,18 @@ def _links(path: str | Path) -> pl.DataFrame:
 
 
 def read_dbbook(folder: str | Path, *, domain: str = "books", progress: bool = True) -> Corpus:
-    """DBbook: likes and dislikes (rating 1, 0; clock "order") of train2id and test2id, titles, DBpedia facts."""
+    """DBbook: likes and dislikes (rating 1, 0; clock "order") of train2id and test2id, titles, DBpedia facts.
+
+    For a user's own data: domain, progress.
+    """
 
     def table(stem: str, *names: str) -> tuple[pl.DataFrame, FileReport]:
-        path = next(
-            (
-                p
-                for p in (Path(folder, f"{stem}.tsv"), Path(folder, f"{stem}.tsv.gz"))
-                if p.is_file()
-            ),
-            None,
-        )
+        plain = Path(folder, f"{stem}.tsv")
+        packed = Path(folder, f"{stem}.tsv.gz")
+        path = packed if packed.is_file() and not plain.is_file() else plain
         columns = dict.fromkeys(names, pl.String)
         spec = Spec(columns, required=names, **table_parsers(list(names), "\t", columns))
-        return read_records(path or Path(folder, f"{stem}.tsv"), spec, DBBOOK, progress=progress)
+        return read_records(path, spec, DBBOOK, progress=progress)
 
     parts = [table(stem, "user", "item", "rating") for stem in ("train2id", "test2id")]
     props, report = table("props", "item", "entity", "relation")

@@ -34,6 +34,8 @@ def read_tidy(
 
     Needed are `user` and `item`; other columns become nulls, a missing `domain` becomes the argument. In CSV,
     `categories` is a JSON list. Without corpus.json the clock shows in the timestamps.
+    Raises DataError for a table that is absent or has no user or item in a row.
+    For a user's own data: items, domain.
     """
     source = Path(source)
     folder = source if source.is_dir() else None

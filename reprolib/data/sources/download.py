@@ -21,7 +21,7 @@ TIMEOUT = 30  # seconds without an answer
 RECORD = "checksums.json"
 
 
-def fetch(url: str, target: Path, sha256: str | None = None, progress: bool = True) -> Path:
+def fetch(url: str, target: Path, sha256: str | None = None) -> Path:
     """Download `url` to `target` unless it is there already with the right SHA-256; an interrupted download goes on.
 
     Without a published checksum the one of the first download is kept in checksums.json beside the file and holds
@@ -41,7 +41,7 @@ def fetch(url: str, target: Path, sha256: str | None = None, progress: bool = Tr
             f"sha256:{known}" if known else None,
             target.name,
             target.parent,
-            downloader=_resuming(part, progress),
+            downloader=_resuming(part),
         )
     except ValueError:
         first = (
@@ -73,18 +73,19 @@ def _recorded(folder: Path) -> dict[str, str]:
         raise DataError(f"{path} is not JSON; expected file names with their SHA-256") from None
 
 
-def _resuming(part: Path, progress: bool) -> Callable:
+def _resuming(part: Path) -> Callable:
     """A downloader for pooch that continues `part`; `part`.tag holds the server's name for that version."""
     import requests
 
     tag = part.with_name(part.name + ".tag")
 
     def download(url: str, output: str, _pooch) -> None:
-        failures, error = 0, None
+        failures = 0
+        error = None
         while failures < ATTEMPTS:
             before = part.stat().st_size if part.is_file() else 0
             try:
-                _continue(url, part, tag, before, progress)
+                _continue(url, part, tag, before)
             except (
                 requests.ConnectionError,
                 requests.Timeout,
@@ -101,19 +102,17 @@ def _resuming(part: Path, progress: bool) -> Callable:
     return download
 
 
-def _continue(url: str, part: Path, tag: Path, start: int, progress: bool) -> None:
+def _continue(url: str, part: Path, tag: Path, start: int) -> None:
     import requests
     from tqdm.auto import tqdm
 
-    headers = {
-        "Accept-Encoding": "identity"
-    }  # bytes as they are stored, or offsets would not match
+    # bytes as they are stored, or offsets would not match
+    headers = {"Accept-Encoding": "identity"}
     if start and tag.is_file():
         headers |= {"Range": f"bytes={start}-", "If-Range": tag.read_text(encoding="utf-8")}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if (
-            answer.status_code == 416
-        ):  # nothing is left to send, or the file shrank: only the checksum knows
+        # nothing is left to send, or the file shrank: only the checksum knows
+        if answer.status_code == 416:
             part.unlink(missing_ok=True)
             raise requests.ConnectionError("range refused; starting again")
         answer.raise_for_status()
@@ -121,12 +120,11 @@ def _continue(url: str, part: Path, tag: Path, start: int, progress: bool) -> No
         name = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
         if name and not name.startswith("W/"):  # a weak tag does not promise equal bytes
             tag.write_text(name, encoding="utf-8")
-        start = start if resumed else 0
-        total = (
-            start + int(answer.headers["Content-Length"])
-            if "Content-Length" in answer.headers
-            else None
-        )
+        if not resumed:
+            start = 0
+        total = None
+        if "Content-Length" in answer.headers:
+            total = start + int(answer.headers["Content-Length"])
         bar = tqdm(
             total=total,
             initial=start,
@@ -134,7 +132,6 @@ def _continue(url: str, part: Path, tag: Path, start: int, progress: bool) -> No
             unit_scale=True,
             desc=part.stem,
             leave=False,
-            disable=not progress,
         )
         with part.open("ab" if resumed else "wb") as file, bar:
             for chunk in answer.iter_content(CHUNK):

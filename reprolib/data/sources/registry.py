@@ -122,7 +122,7 @@ def convert(found: Source, folder: Path) -> Corpus:
     return replace(CONVERTERS[found.convert](folder, found.domains), name=found.name)
 
 
-def get(name: str, data_dir: str | Path | None = None, progress: bool = True) -> Path:
+def get(name: str, data_dir: str | Path | None = None) -> Path:
     """Download a set below the data folder, check it, unpack it and write its tidy form; returns its folder.
 
     An interrupted download goes on where it stopped; what is there already is only checked. Raises DataError where
@@ -142,7 +142,7 @@ def get(name: str, data_dir: str | Path | None = None, progress: bool = True) ->
             f"{folder} cannot be made ({error.strerror}); choose another folder with --to"
         ) from None
     for file in found.files:
-        path = fetch(file["url"], folder / file["name"], file.get("sha256"), progress)
+        path = fetch(file["url"], folder / file["name"], file.get("sha256"))
         if file.get("unpack"):
             unpack(path, folder)
         for pattern, known in file.get("content", {}).items():

@@ -49,6 +49,7 @@ def make_world(
     correlation  share of a user's persona and intent that two domains have in common; 0: nothing transfers
     text         share of wordings that tell an item's or user's true trait; 0: texts are independent of traits
     noise        share of events that are uniformly random
+    For a user's own world: correlation, text, noise.
 
     An interrupted run leaves an older world as it was. Raises ValueError for a knob out of range, DataError for
     a folder that holds something else.
