@@ -1,13 +1,18 @@
 """The offline stage as tables for the notebooks: a worked example, personas in numbers, labels in numbers."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from reprolib.data.origin import Origin
 from reprolib.llm.checks import overlap
+from reprolib.papers.persona4rec import published_sample as released
+from reprolib.papers.persona4rec.encoder import PersonaEncoder
 from reprolib.papers.persona4rec.offline import Offline
 from reprolib.papers.persona4rec.texts import aspects_text
+from reprolib.report.published import published
 from reprolib.text import encode
 
 COMPARED = 40  # items whose personas are compared with each other
@@ -109,3 +114,46 @@ def spread(values: Sequence, most: int) -> list:
         values[i]
         for i in sorted({round(i) for i in np.linspace(0, len(values) - 1, min(len(values), most))})
     ]
+
+
+def statistics_beside(numbers: pd.DataFrame) -> pd.DataFrame:
+    """The paper's data sets above ours (Table 3).
+
+    numbers  from `reprolib.data.statistics.statistics`, one row per data set and domain
+    """
+    theirs = published("statistics").query("paper == 'PERSONA4REC'")
+    theirs = theirs.assign(data="paper, " + theirs["dataset"])
+    ours = numbers.rename(columns={"data set": "data"})
+    columns = ["data", "domain", "users", "items", "interactions", "average length"]
+    return pd.concat([theirs, ours], ignore_index=True)[columns]
+
+
+def published_samples(folder: Path | None, names: Sequence[str]) -> dict[str, released.Released]:
+    """{"published, amazon": sample, ...} of the authors' files.
+
+    folder  from `agreement.sample_folder`; None where the files are absent, which gives {}
+    names   parts of the sample: amazon, yelp
+    """
+    if folder is None:
+        return {}
+    return {f"published, {name}": released.read_sample(folder.parent, name) for name in names}
+
+
+def sample_origin(name: str) -> Origin:
+    """The origin of a part of the published sample, which has no split and so no digest."""
+    return Origin(((f"persona4rec-sample, {name}", 0),), annotators=(released.ANNOTATOR,))
+
+
+def encoder_origin(encoder: PersonaEncoder) -> Origin:
+    """What an encoder adds to the origin of the texts that it reads."""
+    return Origin(encoders=(encoder.encoder.name,))
+
+
+def tuning_origin(encoder: PersonaEncoder, seed: int) -> Origin:
+    """What an encoder that was fine-tuned with a seed adds to the origin of the texts that it reads."""
+    return encoder_origin(encoder) | Origin(seeds=(seed,))
+
+
+def synthetic_origin(items: int) -> Origin:
+    """The origin of a measurement on a synthetic catalogue of so many items: no data, no users."""
+    return Origin(((f"synthetic, {items:,} items", 0),))
