@@ -41,6 +41,7 @@ SYSTEM_ORDER = (
     "LLM4CDSR",
 )
 GREY = "#7F7F7F"
+ABOUT_A_DECADE = 30  # largest over smallest value of a logarithmic axis
 
 
 def style_of(system: str, place: int = 0) -> dict[str, str]:
@@ -98,10 +99,15 @@ def plain_log(axis: "Axis") -> None:
         def __call__(self, x: float, pos: int | None = None) -> str:
             return f"{x:,g}" if super().__call__(x, pos) else ""
 
+    class BetweenPowers(PlainNumbers):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            low, high = sorted(self.axis.get_view_interval())
+            return super().__call__(x, pos) if high / low < ABOUT_A_DECADE else ""
+
     set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
     set_scale("log")
     axis.set_major_formatter(PlainNumbers())
-    axis.set_minor_formatter(PlainNumbers(minor_thresholds=(2, 0.5)))
+    axis.set_minor_formatter(BetweenPowers())
 
 
 def figure_bytes(figure: "Figure", origin: str) -> dict[str, bytes]:

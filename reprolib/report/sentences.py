@@ -26,8 +26,8 @@ def swap_sentences(full: pd.DataFrame, sampled: pd.DataFrame, metric: str, negat
             sentences.append(f"{where}: the order by {metric} is the same under both questions.")
     if not any_swap:
         sentences.append(
-            "No pair trades places on these data. It happens on real ones: see the same table and "
-            "figure of profile real, figures/real/README.md."
+            "No pair trades places on these data. It happens on real ones:\n"
+            "see the same table and figure of profile real, figures/real/README.md."
         )
     return "\n".join(sentences)
 
