@@ -81,7 +81,9 @@ def _bootstrap_relative(pair: np.ndarray, bootstraps: int) -> tuple[float, float
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     n = len(pair)
     both = pair[:, 0] + 1j * pair[:, 1]  # one gather and one sum for the two systems
-    sums = np.array([both[rng.integers(0, n, n, dtype=np.int32)].sum() for _ in range(bootstraps)])
+    sums = np.empty(bootstraps, complex)
+    for i in range(bootstraps):
+        sums[i] = both[rng.integers(0, n, n, dtype=np.int32)].sum()
     sums = sums[sums.imag > 0]
     if not len(sums):
         return np.nan, np.nan
@@ -129,9 +131,9 @@ def _gain(pair: np.ndarray) -> tuple[float, float]:
     if len(pair) < 2 or not pair[:, 1].any():
         return np.nan, np.nan
     a, b = pair.mean(0)
-    return 100 * (a / b - 1), 1e4 * (pair[:, 0] - a / b * pair[:, 1]).var(ddof=1) / (
-        len(pair) * b**2
-    )
+    deviation = pair[:, 0] - a / b * pair[:, 1]
+    variance = 1e4 * deviation.var(ddof=1) / (len(pair) * b**2)
+    return 100 * (a / b - 1), variance
 
 
 def holm(p: list[float] | np.ndarray) -> np.ndarray:
@@ -148,15 +150,15 @@ def against_best(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
     rows = []
     for key, part in table.groupby(["dataset", "direction"], sort=False, observed=True):
         values = user_values(part, metric)
-        rows += [
-            dict(zip(("dataset", "direction"), key, strict=True))
-            | {"system": ours, "against": other}
-            | compare(values, ours, other)
-            for other in values.columns
-            if other != ours
-        ]
+        place = dict(zip(("dataset", "direction"), key, strict=True))
+        for other in values.columns:
+            if other != ours:
+                pair = {"system": ours, "against": other}
+                rows.append(place | pair | compare(values, ours, other))
     frame = pd.DataFrame(rows)
-    return frame.assign(p_holm=holm(frame["p_t"])) if len(frame) else frame
+    if frame.empty:
+        return frame
+    return frame.assign(p_holm=holm(frame["p_t"]))
 
 
 def best_rival(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
@@ -173,27 +175,29 @@ def best_rival(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
         if ours not in values or len(values.columns) < 2:
             continue
         rival = values.drop(columns=ours).mean().idxmax()
-        found = compare(values, ours, rival)
+        test = compare(values, ours, rival)
         rows.append(
             {
                 "dataset": dataset,
                 "direction": direction,
                 "system": ours,
                 "rival": rival,
-                f"{metric} ours": found["a"],
-                f"{metric} rival": found["b"],
-                "difference": found["difference"],
-                "difference ±": found["high"] - found["difference"],
-                "gain %": found["relative"],
-                "gain % low": found["relative_low"],
-                "gain % high": found["relative_high"],
-                "d_z": found["d_z"],
-                "p": found["p_t"],
-                "users": found["n"],
+                f"{metric} ours": test["a"],
+                f"{metric} rival": test["b"],
+                "difference": test["difference"],
+                "difference ±": test["high"] - test["difference"],
+                "gain %": test["relative"],
+                "gain % low": test["relative_low"],
+                "gain % high": test["relative_high"],
+                "d_z": test["d_z"],
+                "p": test["p_t"],
+                "users": test["n"],
             }
         )
     frame = pd.DataFrame(rows)
-    return frame.assign(p=holm(frame["p"])) if len(frame) else frame
+    if frame.empty:
+        return frame
+    return frame.assign(p=holm(frame["p"]))
 
 
 def best_rivals(
@@ -206,11 +210,15 @@ def best_rivals(
     names = labels(table).astype(str)
     frames = []
     for system in systems:
-        rivals = names == system.split(" + ")[0] if against_base else ~names.isin(systems)
+        rivals = ~names.isin(systems)
+        if against_base:
+            rivals = names == system.split(" + ")[0]
         part = table[rivals | (names == system)]
         if (names == system).any():
             frames.append(best_rival(part, metric, system))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    if not frames:
+        return pd.DataFrame()
+    return pd.concat(frames, ignore_index=True)
 
 
 def order_agreement(

@@ -81,7 +81,9 @@ def _table(
     candidates = np.empty(len(users), np.int64)
     place = np.empty(len(users))
     counts = np.bincount(split.train_pairs()[1], minlength=split.n_items + 1)
-    ranges = list(split.ranges.values()) if split.target == "all" else [split.candidates]
+    ranges = [split.candidates]
+    if split.target == "all":
+        ranges = list(split.ranges.values())
     for first, last in ranges:
         rows = np.flatnonzero((target >= first) & (target <= last))
         if not len(rows):

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from reprolib.cache import cache_dir, open_database
-from reprolib.llm.task import Failure, Task
+from reprolib.llm.task import Failure, Identity, Task
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (digest BLOB PRIMARY KEY, task TEXT, version INT, backend TEXT, model TEXT,
@@ -24,7 +24,7 @@ CREATE INDEX IF NOT EXISTS answers_by_task ON answers (task, backend, model);
 FILE = "llm.sqlite"
 
 
-def digest(task: Task, llm, given: BaseModel) -> bytes:
+def digest(task: Task, llm: Identity, given: BaseModel) -> bytes:
     """SHA-256 of everything that determines the answer.
 
     For a language model that is the conversation; the embedded annotator reads the input itself.
@@ -37,11 +37,13 @@ def digest(task: Task, llm, given: BaseModel) -> bytes:
 
 def violation_rate(ledger: list[dict], task: str) -> float:
     """Share of a task's replies that broke the form or a rule, from `Store.ledger()`; NaN when none was given."""
-    n = dict.fromkeys(("answered", "repaired", "failed", "reasked"), 0)
+    counts = dict.fromkeys(("answered", "repaired", "failed", "reasked"), 0)
     for row in ledger:
-        if row["task"] == task and row["outcome"] in n:
-            n[row["outcome"]] += row["n"]
-    return 1 - n["answered"] / sum(n.values()) if any(n.values()) else float("nan")
+        if row["task"] == task and row["outcome"] in counts:
+            counts[row["outcome"]] += row["n"]
+    if not any(counts.values()):
+        return float("nan")
+    return 1 - counts["answered"] / sum(counts.values())
 
 
 class Store:
@@ -60,18 +62,15 @@ class Store:
 
     def answers(self, digests: list[bytes]) -> dict[bytes, str]:
         """The stored answers among `digests`, as JSON text."""
-        found = {}
+        answers = {}
         for start in range(0, len(digests), 500):
             chunk = digests[start : start + 500]
-            found.update(
-                self._db.execute(
-                    f"SELECT digest, answer FROM answers WHERE digest IN ({','.join('?' * len(chunk))})",
-                    chunk,
-                )
-            )
-        return found
+            places = ",".join("?" * len(chunk))
+            query = f"SELECT digest, answer FROM answers WHERE digest IN ({places})"
+            answers.update(self._db.execute(query, chunk))
+        return answers
 
-    def keep(self, key: bytes, task: Task, llm, given: BaseModel, answer: str) -> None:
+    def keep(self, key: bytes, task: Task, llm: Identity, given: BaseModel, answer: str) -> None:
         """Store one answer and clear what was noted about the same input before."""
         with self._db:
             self._db.execute(
@@ -89,7 +88,9 @@ class Store:
             self._db.execute("DELETE FROM failures WHERE digest = ?", (key,))
             self._db.execute("DELETE FROM requests WHERE digest = ?", (key,))
 
-    def keep_failure(self, key: bytes, task: Task, llm, given: BaseModel, failure: Failure) -> None:
+    def keep_failure(
+        self, key: bytes, task: Task, llm: Identity, given: BaseModel, failure: Failure
+    ) -> None:
         """Note an input that got no usable answer; the next run asks it again."""
         with self._db:
             self._db.execute(
@@ -106,7 +107,9 @@ class Store:
                 ),
             )
 
-    def keep_requests(self, task: Task, llm, asked: Iterable[tuple[bytes, BaseModel]]) -> None:
+    def keep_requests(
+        self, task: Task, llm: Identity, asked: Iterable[tuple[bytes, BaseModel]]
+    ) -> None:
         """Note inputs that left in a batch file, so that their results can be checked when they come back."""
         with self._db:
             self._db.executemany(
@@ -126,7 +129,7 @@ class Store:
     def spend(
         self,
         task: Task,
-        llm,
+        llm: Identity,
         outcome: str,
         n: int = 1,
         prompt: int = 0,

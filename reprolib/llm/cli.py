@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,7 +26,7 @@ PRICE = click.option("--price", nargs=2, type=float, default=(0.0, 0.0), metavar
 class Sentences(click.Group):
     """A group that shows our errors as one sentence instead of a traceback."""
 
-    def invoke(self, context):
+    def invoke(self, context: click.Context) -> Any:
         from reprolib.llm.task import LLMError
 
         try:
@@ -35,7 +36,7 @@ class Sentences(click.Group):
 
 
 @click.group(cls=Sentences)
-def llm():
+def llm() -> None:
     """Estimate, run, export, import and show LLM work."""
 
 
@@ -45,7 +46,9 @@ def llm():
 @LLM
 @CACHE
 @PRICE
-def estimate(task, inputs, spec, cache, price):
+def estimate(
+    task: str, inputs: str, spec: str, cache: str | None, price: tuple[float, float]
+) -> None:
     """What a run would ask and cost at most. Nothing is asked."""
     from reprolib.llm import estimate as estimate_job
     from reprolib.llm import open_llm, task_named
@@ -71,7 +74,15 @@ def estimate(task, inputs, spec, cache, price):
 @click.option(
     "--reasks", default=2, show_default=True, help="How often a malformed answer is asked again."
 )
-def run(task, inputs, spec, cache, workers, out, reasks):
+def run(
+    task: str,
+    inputs: str,
+    spec: str,
+    cache: str | None,
+    workers: int | None,
+    out: str | None,
+    reasks: int,
+) -> None:
     """Answer every input; one line per input: the answer, or {"failure": why}. Run again to go on."""
     from reprolib.llm import complete_many, open_llm, task_named
 
@@ -101,7 +112,9 @@ def run(task, inputs, spec, cache, workers, out, reasks):
 )
 @LLM
 @CACHE
-def export(path, task, model, batch, spec, cache):
+def export(
+    path: str, task: str | None, model: str | None, batch: str | None, spec: str, cache: str | None
+) -> None:
     """Write stored answers as JSON lines, or with --batch the open questions as an OpenAI batch file."""
     from reprolib.llm import export_answers, export_batch, open_llm, task_named
 
@@ -122,11 +135,12 @@ def export(path, task, model, batch, spec, cache):
     "--batch", is_flag=True, help="The file holds results of a batch, not exported answers."
 )
 @CACHE
-def import_(path, batch, cache):
+def import_(path: str, batch: bool, cache: str | None) -> None:
     """Read answers, or with --batch the results of a batch file, into the cache. Every answer is checked."""
     from reprolib.llm import import_answers, import_batch
 
-    report = (import_batch if batch else import_answers)(path, cache=cache)
+    read_file = import_batch if batch else import_answers
+    report = read_file(path, cache=cache)
     click.echo(
         f"{report.kept} answers kept, {report.failed} failed their checks, {report.unusable} lines unusable"
     )
@@ -140,7 +154,7 @@ def import_(path, batch, cache):
 @click.option("--tasks", is_flag=True, help="List the tasks instead.")
 @CACHE
 @PRICE
-def show(tasks, cache, price):
+def show(tasks: bool, cache: str | None, price: tuple[float, float]) -> None:
     """The ledger per task and model, and the inputs that still have no usable answer."""
     from reprolib.llm import Store, all_tasks
 

@@ -5,6 +5,7 @@ The rules themselves stand beside their tasks in tasks/.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -57,7 +58,7 @@ class Annotator:
         """The rule's output for one input."""
         return task.rule(given, self)
 
-    def embed(self, texts) -> np.ndarray:
+    def embed(self, texts: Iterable[str]) -> np.ndarray:
         """(n, 384) unit rows."""
         texts = list(texts)
         if not texts:
@@ -67,11 +68,11 @@ class Annotator:
             self._near.update(zip(missing, self._encode(missing), strict=True))
         return np.stack([self._near[text] for text in texts])
 
-    def similarity(self, a, b) -> np.ndarray:
+    def similarity(self, a: Iterable[str], b: Iterable[str]) -> np.ndarray:
         """(len(a), len(b)) rounded cosines of two lists of texts."""
         return np.round(self.embed(a) @ self.embed(b).T, DIGITS)
 
-    def polarity(self, texts) -> np.ndarray:
+    def polarity(self, texts: Iterable[str]) -> np.ndarray:
         """Pleased minus displeased, about -0.5 to 0.5, one number per text."""
         both = self.similarity(texts, PLEASED + DISPLEASED)
         if not len(both):
@@ -163,7 +164,7 @@ def clusters(vectors: np.ndarray, least: int, most: int) -> np.ndarray:
     return choice
 
 
-def listed(parts) -> str:
+def listed(parts: Iterable[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     parts = list(parts)
     if len(parts) < 2:

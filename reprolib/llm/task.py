@@ -88,21 +88,28 @@ class Task:
         ]
 
 
-class BackEnd(Protocol):
-    """What `open_llm` returns: who answers, and where its answers are kept.
+class Identity(Protocol):
+    """Whose answer it is: with the question it makes the digest of an answer.
 
-    name         the kind of back end; with `model` and the question it makes the digest of an answer
-    label        name for tables and manifests
+    name         the kind of back end;  model: what answers there
     reads_input  it answers from the input (`prepare`, `answer`), not from the conversation (`send`)
+    """
+
+    name: str
+    model: str
+    reads_input: bool
+
+
+class BackEnd(Identity, Protocol):
+    """What `open_llm` returns: who answers, and where the answers are kept.
+
+    label        name for tables and manifests
     recorded     digests -> the recorded answers among them; None where live answers can be had
     workers      calls at a time;  retries, backoff: repeats of a call, seconds before the first repeat
     cache        folder of its answers, None for that of `reprolib.cache.cache_dir`
     """
 
-    name: str
-    model: str
     label: str
-    reads_input: bool
     recorded: Callable[[list[bytes]], dict[bytes, str]] | None
     workers: int
     retries: int

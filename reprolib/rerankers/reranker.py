@@ -69,16 +69,23 @@ def rerank_lists(
 
 def latency_ms(score: Score, test_lists: Lists) -> float:
     """Median milliseconds of one request (one user, one list) over a few lists; NaN where there is none."""
-    taken = []
+    milliseconds = []
     for row in test_lists.rows[: TIMED + 1]:
         started = time.perf_counter()
         score(test_lists.users[row : row + 1], test_lists.candidates[row : row + 1])
-        taken.append(1000 * (time.perf_counter() - started))
-    return float(np.median(taken[1:])) if len(taken) > 1 else float("nan")
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    if len(milliseconds) < 2:
+        return float("nan")
+    return float(np.median(milliseconds[1:]))
 
 
 def of_language_model(
-    model, losses: list[float], seconds: float, score: Score, test_lists: Lists, report: dict
+    model,
+    losses: list[float],
+    seconds: float,
+    score: Score,
+    test_lists: Lists,
+    report: dict,
 ) -> Reranker:
     """The reranker of a tuned causal LM, with its latency and memory."""
     report |= {"memory_gb": model.memory_gb, "latency_ms": latency_ms(score, test_lists)}

@@ -5,8 +5,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MINILM = "all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -80,7 +85,9 @@ def _load(name, revision, pooling, adapter, max_tokens, device) -> Encoder:
     )
 
 
-def base_model(name: str, revision: str | None = None, pooling: str | None = None):
+def base_model(
+    name: str, revision: str | None = None, pooling: str | None = None
+) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", dict[str, str | int]]:
     """(model, tokenizer, {name, revision, pooling, dim}) of a frozen encoder; the bundled weights are checked."""
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
@@ -118,7 +125,13 @@ def base_model(name: str, revision: str | None = None, pooling: str | None = Non
     return model, tokenizer, about | {"dim": model.config.hidden_size}
 
 
-def forward(model, tokenizer, texts: list[str], pooling: str, max_tokens: int):
+def forward(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    texts: list[str],
+    pooling: str,
+    max_tokens: int,
+) -> "Tensor":
     """(n, dim) tensor of unit rows, on the model's device; gradients flow when they are enabled."""
     import torch
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from openai_server import answer_of, asked_number, completion, toy_task
 
-from reprolib.llm import Failure, LLMError, Store, complete, complete_many, estimate
+from reprolib.llm import Failure, LLMError, Store, complete, complete_many, estimate, open_llm
 
 TASK = toy_task()
 
@@ -32,6 +32,21 @@ def test_answers_come_in_the_order_of_the_inputs_and_a_second_run_asks_nobody(
     assert second == first
     assert len(server.bodies) == 30
     assert outcomes(tmp_path) == {"answered": 30, "cached": 30}
+
+
+def test_answers_stand_in_the_back_ends_cache_unless_another_is_given(serve, client, tmp_path):
+    llm = client(serve(lambda body, n: answer_of(body)), cache=tmp_path / "own")
+    complete(TASK, {"n": 1}, llm)
+    complete_many(TASK, numbers(3), llm, cache=tmp_path / "other")
+    assert outcomes(tmp_path / "own") == {"answered": 1}
+    assert outcomes(tmp_path / "other") == {"answered": 3}
+    assert estimate(TASK, numbers(3), llm)["cached"] == 1
+
+
+@pytest.mark.parametrize("spec", ["embedded", "openai:m", "hf:m"])
+def test_every_back_end_carries_the_cache_that_it_was_opened_with(spec, tmp_path):
+    assert open_llm(spec, cache=tmp_path).cache == tmp_path
+    assert open_llm(spec).cache is None
 
 
 def test_equal_inputs_are_asked_once(serve, client, tmp_path):
