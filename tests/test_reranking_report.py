@@ -77,6 +77,8 @@ def test_segments_are_cut_at_a_fifth_in_each_data_set(table):
         "tail items": 2,
     }
     gain = rows[(rows["reranker"] == "Good") & (rows["data set"] == "e")]["HR@10 gain %"]
+    assert gain.isna().all()  # two hits of the generator carry no gain
+    gain = rows[(rows["reranker"] == "Same") & (rows["data set"] == "d")]["HR@10 gain %"]
     assert gain.tolist() == [0.0] * 4
     assert rows[rows["reranker"] == "none"]["HR@10 gain %"].isna().all()
 
@@ -89,3 +91,16 @@ def test_published_gains_stand_beside_ours(table):
         8.1, abs=0.05
     )  # 0.1081 over 0.1000
     assert rows.loc["PERSONA4REC", "d"] == pytest.approx(50.0)  # 0.75 over 0.5
+
+
+def test_a_gain_that_rests_on_fewer_than_ten_hits_is_not_said(table):
+    few = pd.concat(
+        [
+            ranks("BPR-MF", [1] * 9 + [15] * 30, "few"),
+            ranks("PERSONA4REC on BPR-MF", [1] * 39, "few"),
+        ]
+    )
+    named = table.assign(system=table["system"].str.replace("Good", "PERSONA4REC"))
+    rows = gains_beside(pd.concat([named, few]), "HR@10").set_index("reranker")
+    assert rows.loc["PERSONA4REC", "d"] == pytest.approx(50.0)
+    assert np.isnan(rows.loc["PERSONA4REC", "few"])

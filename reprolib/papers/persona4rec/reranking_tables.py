@@ -13,6 +13,7 @@ from reprolib.runs.grid import Run, runs
 
 NONE = "none"
 KEY = ["dataset", "generator", "reranker"]
+LEAST_HITS = 10  # of the generator, for a relative gain to be said
 SHARE = 0.2  # of users or items that count as warm or cold, head or tail (PERSONA4REC, Table 5)
 
 
@@ -102,7 +103,8 @@ def segments(ranks: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     """Table 5: warm and cold users, head and tail items, by generator and reranker, with the gain over the generator.
 
     Warm (cold) users are the 20 % with most (fewest) training events, head (tail) items the 20 % with most (fewest);
-    equal counts at the cut enlarge a group, as in the paper's code.
+    equal counts at the cut enlarge a group, as in the paper's code. A gain is NaN where the generator has fewer than
+    LEAST_HITS hits.
     """
     both = with_generator(ranks)
     low, high = (
@@ -127,8 +129,11 @@ def segments(ranks: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
                 .reindex(pd.MultiIndex.from_frame(table[["dataset", "generator"]]))
                 .to_numpy()
             )
+            hits = _generator_hits(both[chosen], metric)
+            hits = hits.reindex(pd.MultiIndex.from_frame(table[["dataset", "generator"]]))
+            enough = (hits.to_numpy() >= LEAST_HITS) & (table["reranker"] != NONE)
             gain = 100 * (table[metric] / np.where(base > 0, base, np.nan) - 1)
-            table[f"{metric} gain %"] = gain.where(table["reranker"] != NONE)
+            table[f"{metric} gain %"] = gain.where(enough)
         tables.append(table.assign(group=group))
     whole = pd.concat(tables, ignore_index=True).rename(columns={"dataset": "data set"})
     numbers = [c for c in whole if c.startswith(tuple(metrics))]
@@ -138,7 +143,8 @@ def segments(ranks: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
 def gains_beside(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
     """Gain over the generator in %: published (Table 4) and measured, by generator and reranker.
 
-    The data differ, so only signs and order can be compared.
+    The data differ, so only signs and order can be compared. A measured gain is NaN where the generator has fewer than
+    LEAST_HITS hits.
     """
     theirs = published("persona4rec")
     theirs = theirs[(theirs["table"] == "Table 4") & (theirs["metric"] == metric)]
@@ -149,7 +155,11 @@ def gains_beside(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
         index=["generator", "reranker"], columns="dataset", values="value", sort=False
     )
     paper = _percent(paper).rename(columns=lambda name: f"{name} (published)")
-    ours = summarise(with_generator(ranks), [metric], by=KEY)
+    both = with_generator(ranks)
+    hits = _generator_hits(both, metric)
+    ours = summarise(both, [metric], by=KEY)
+    enough = hits.reindex(pd.MultiIndex.from_frame(ours[["dataset", "generator"]])) >= LEAST_HITS
+    ours[metric] = ours[metric].where(enough.to_numpy())
     ours = _percent(
         ours.pivot_table(
             index=["generator", "reranker"],
@@ -157,6 +167,7 @@ def gains_beside(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
             values=metric,
             sort=False,
             observed=True,
+            dropna=False,
         )
     )
     return (
@@ -165,6 +176,17 @@ def gains_beside(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
         .rename_axis(columns=None)
         .reset_index()
     )
+
+
+def _generator_hits(both: pd.DataFrame, metric: str) -> pd.Series:
+    """Held-out items that each generator's own order has within the metric's cut, by (dataset, generator).
+
+    A mean over seeds: two seeds that find the same item do not make two hits.
+    """
+    own = both[both["reranker"] == NONE]
+    is_hit = own["rank"] <= int(metric.partition("@")[2])
+    by = [own["dataset"].astype(str), own["generator"].astype(str)]
+    return is_hit.groupby(by).sum() / own["seed"].groupby(by).nunique()
 
 
 def _called(part: pd.DataFrame) -> pd.DataFrame:

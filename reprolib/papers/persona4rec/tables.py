@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from reprolib.papers.persona4rec.offline import Offline
 from reprolib.papers.persona4rec.texts import aspects_text
 from reprolib.report.published import published
 from reprolib.text import encode
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COMPARED = 40  # items whose personas are compared with each other
 
@@ -157,3 +161,23 @@ def tuning_origin(encoder: PersonaEncoder, seed: int) -> Origin:
 def synthetic_origin(items: int) -> Origin:
     """The origin of a measurement on a synthetic catalogue of so many items: no data, no users."""
     return Origin(((f"synthetic, {items:,} items", 0),))
+
+
+def mark_random_guess(axis: "Axes", batch_size: int) -> None:
+    """Draw the loss of a random guess among `batch_size` personas as a dashed, labelled line.
+
+    axis  matplotlib axis with steps to the right and the loss in nats upwards
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    loss = np.log(batch_size)
+    axis.axhline(loss, color="black", linestyle="--", linewidth=1)
+    axis.annotate(
+        f"random guess: ln {batch_size} = {loss:.2f}",
+        xy=(0.01, loss),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        fontsize=8,
+    )
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ from tqdm.auto import tqdm
 
 from reprolib.papers.persona4rec.index.index import PersonaIndex
 from reprolib.papers.persona4rec.index.packing import BLOCK, TEXTS, floats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GROWTH = (
     "Growth of the index: vectors in the file; seconds to save and load; memory that the index adds to a process "
@@ -291,3 +295,50 @@ def gpus() -> list[str]:
     import torch
 
     return [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
+
+
+def recall_figure(recall: pd.DataFrame) -> "Figure":
+    """Recall of the graph against its speed, from 0 to 1, the effort beside each point.
+
+    recall  from `recall_and_speed` with k = 20
+    """
+    from reprolib.report import curves
+
+    figure = curves(
+        recall,
+        "median ms",
+        "recall@20",
+        "search",
+        named=False,
+        xlabel="milliseconds per user (median)",
+        ylabel="recall@20 (share of the exact top 20)",
+    )
+    axis = figure.axes[0]
+    axis.set_ylim(0, 1.08)
+    axis.margins(x=0.15)
+    for row in recall.to_dict("records"):
+        is_exact = np.isnan(row["effort"])
+        name = "exact" if is_exact else f"graph, effort {row['effort']:.0f}"
+        axis.annotate(
+            f"{name}: {row['recall@20']:.4f}",
+            xy=(row["median ms"], row["recall@20"]),
+            xytext=(0, -8),
+            textcoords="offset points",
+            rotation=90,
+            ha="center",
+            va="top",
+            fontsize=8,
+        )
+    return figure
+
+
+def growth_sentence(growth: pd.DataFrame) -> str:
+    """What `growth` shows between its smallest and its largest catalogue, in one sentence."""
+    first, last = growth.iloc[0], growth.iloc[-1]
+    if len(growth) < 2:
+        return f"One catalogue was measured ({first['items']:,.0f} items): it shows no growth."
+    items, rerank, exact = (last[c] / first[c] for c in ("items", "rerank ms", "exact ms"))
+    return (
+        f"With {items:,.0f} times the items a request of 20 candidates takes {rerank:.2g} times as long, "
+        f"exact search of the catalogue {exact:.2g} times."
+    )
