@@ -109,7 +109,9 @@ def paper_beside(
     )
     full["training"] = [states.get(key, "failed") for key in factors]
     counts = full[["training", "users", "seeds"]]
-    full = full.drop(columns=["dataset", metric, f"{metric} ±", "training", "users", "seeds"]).join(counts)
+    full = full.drop(columns=["dataset", metric, f"{metric} ±", "training", "users", "seeds"]).join(
+        counts
+    )
     place = {direction: i for i, direction in enumerate(full["direction"].unique())}
     return full.sort_values(
         "direction", key=lambda column: column.map(place), kind="stable", ignore_index=True
