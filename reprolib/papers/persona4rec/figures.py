@@ -1,0 +1,57 @@
+"""The pictures of PERSONA4REC's notebooks."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from reprolib.report.figures import PALETTE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def win_bars(rates: pd.DataFrame, ours: str, theirs: str, judge: str, axis: "Axes") -> None:
+    """Stacked bars, one per criterion: share of cases won by ours, undecided, won by theirs.
+
+    rates         from `win_rates`: criterion, a, tie, b, cases
+    ours, theirs  names of the two sides
+    judge         who decided; written above the bars, because a proxy is no human study
+    axis          matplotlib axis to draw on
+
+    A line at the end of our bar is the 95 % interval (Wilson) of our share. Sides differ in colour and in hatch.
+    """
+    rates = rates[::-1]
+    left = np.zeros(len(rates))
+    sides = (("a", ours, 0, ""), ("tie", "undecided", 1, "..."), ("b", theirs, 4, "///"))
+    for outcome, name, place, hatch in sides:
+        colour = "#DDDDDD" if outcome == "tie" else PALETTE[place]
+        axis.barh(
+            rates["criterion"],
+            rates[outcome],
+            left=left,
+            color=colour,
+            hatch=hatch,
+            label=name,
+            edgecolor="white" if outcome != "tie" else "#777777",
+        )
+        left += rates[outcome].to_numpy()
+    low, high = wilson(rates["a"].to_numpy(), rates["cases"].to_numpy())
+    axis.hlines(range(len(rates)), low, high, color="black", linewidth=1.5)
+    axis.plot(low, range(len(rates)), "k|", high, range(len(rates)), "k|", clip_on=False)
+    axis.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
+    axis.set(
+        xlim=(0, 1),
+        xlabel=f"share of {rates['cases'].max()} cases\nline: 95 % interval of the left part",
+    )
+    axis.grid(axis="y", visible=False)
+    axis.legend(fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), columnspacing=1)
+    axis.set_title(f"proxy judge: {judge}", loc="left", fontsize=9, pad=24)
+
+
+def wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper end of the 95 % interval (Wilson) of shares in [0, 1] of n cases."""
+    z = 1.96
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.maximum(middle - half, 0), np.minimum(middle + half, 1)
