@@ -9,6 +9,7 @@ from reprolib.report.figures import figure_bytes
 from reprolib.report.plots import MANY_LINES, first_true_order, spread
 from reprolib.report.scorecard import ROWS, effects_figure, effects_figures
 from reprolib.report.tables import Table
+from reprolib.runs.state import NO_VERDICT
 
 
 def lines_of(names, points=5):
@@ -152,13 +153,17 @@ def test_sentences_say_what_the_numbers_beside_them_say():
 
 
 @pytest.mark.parametrize(
-    ("difference", "p", "words"),
-    [(0.01, 0.2, "no difference"), (0.01, 0.01, "the leak gains"), (-0.01, 0.01, "the leak costs")],
+    ("difference", "p", "mark", "words"),
+    [
+        (0.01, 0.2, "", "no difference"),
+        (0.01, 0.01, "", "the leak gains"),
+        (-0.01, 0.01, "", "the leak costs"),
+        (0.01, 0.01, "A unfinished", "no verdict (A unfinished)"),
+    ],
 )
-def test_a_leak_is_told_by_its_sign_and_its_p(difference, p, words):
-    gain = pd.DataFrame(
-        {"system": ["A"], "direction": ["a->b"], "difference": [difference], "p": [p]}
-    )
+def test_a_leak_is_told_by_its_sign_its_p_and_its_mark(difference, p, mark, words):
+    row = {"system": "A", "direction": "a->b", "difference": difference, "p": p, NO_VERDICT: mark}
+    gain = pd.DataFrame([row])
     assert words in sentences.leak_sentences(gain)
 
 

@@ -24,16 +24,17 @@ class SeedVariance:
 def pooled_seed_variance(
     ranks: pd.DataFrame, metric: str, untrained: tuple[str, ...] = ()
 ) -> SeedVariance:
-    """Pooled over all (system, data set, direction) of a RankTable with two seeds or more.
+    """Pooled over all (system, data set, direction, protocol) of a RankTable with two seeds or more.
 
     untrained  systems without chance, which are left out: their zero would hide what training varies
     """
-    keys = ["label", "dataset", "direction"]
+    keys = ["label", "dataset", "direction", "protocol"]
     table = pd.DataFrame(
         {
             "label": labels(ranks),
             "dataset": ranks["dataset"],
             "direction": ranks["direction"],
+            "protocol": ranks["protocol"],
             "seed": ranks["seed"],
             "value": value(ranks["rank"].to_numpy(), metric),
         }

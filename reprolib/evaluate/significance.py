@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reprolib.evaluate.rank_table import labels
+from reprolib.evaluate.seed_variance import SeedVariance, pooled_seed_variance, with_seeds
 from reprolib.evaluate.summary import per_user
 
 UNIT = ["dataset", "direction", "protocol", "user"]
@@ -145,80 +146,97 @@ def holm(p: list[float] | np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def against_best(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
-    """`ours` against each other system in each (dataset, direction): rows of `compare` with `p_holm` over all rows."""
-    rows = []
-    for key, part in table.groupby(["dataset", "direction"], sort=False, observed=True):
-        values = user_values(part, metric)
-        place = dict(zip(("dataset", "direction"), key, strict=True))
-        for other in values.columns:
-            if other != ours:
-                pair = {"system": ours, "against": other}
-                rows.append(place | pair | compare(values, ours, other))
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
-    return frame.assign(p_holm=holm(frame["p_t"]))
+def against_each(
+    table: pd.DataFrame, metric: str, ours: str, untrained: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """`ours` against each other system of each (dataset, direction), with the columns of `best_rivals`.
 
-
-def best_rival(table: pd.DataFrame, metric: str, ours: str) -> pd.DataFrame:
-    """`ours` against the strongest other system of each direction.
-
-    Columns: the two means, the difference with its 95 % half-width, the relative gain in % with its bootstrap interval,
-    Cohen's d_z, p (paired t-test, Holm-corrected over the rows), users.
+    untrained  systems without chance, for which one run says all
+    p is Holm-corrected over all rows.
     """
+    seeds = pooled_seed_variance(table, metric, untrained)
     rows = []
-    for (dataset, direction), part in table.groupby(
-        ["dataset", "direction"], sort=False, observed=True
-    ):
+    for _, part in table.groupby(["dataset", "direction"], sort=False, observed=True):
         values = user_values(part, metric)
-        if ours not in values or len(values.columns) < 2:
-            continue
-        rival = values.drop(columns=ours).mean().idxmax()
-        test = compare(values, ours, rival)
-        rows.append(
-            {
-                "dataset": dataset,
-                "direction": direction,
-                "system": ours,
-                "rival": rival,
-                f"{metric} ours": test["a"],
-                f"{metric} rival": test["b"],
-                "difference": test["difference"],
-                "difference ±": test["high"] - test["difference"],
-                "gain %": test["relative"],
-                "gain % low": test["relative_low"],
-                "gain % high": test["relative_high"],
-                "d_z": test["d_z"],
-                "p": test["p_t"],
-                "users": test["n"],
-            }
-        )
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
-    return frame.assign(p=holm(frame["p"]))
+        for rival in values.columns:
+            if rival != ours:
+                rows.append(_paired_row(part, values, metric, (ours, rival), seeds, untrained))
+    return _corrected(pd.DataFrame(rows))
 
 
 def best_rivals(
-    table: pd.DataFrame, metric: str, systems: list[str], against_base: bool = False
+    table: pd.DataFrame,
+    metric: str,
+    systems: list[str],
+    untrained: tuple[str, ...] = (),
+    against_base: bool = False,
 ) -> pd.DataFrame:
-    """`best_rival` of each of the systems, none of which is a rival of another; those that did not run are left out.
+    """Each of the systems against the strongest other system of each direction, paired over users.
 
+    systems       labels; none of them is a rival of another, and those that did not run are left out
+    untrained     systems without chance, for which one run says all
     against_base  the only rival of "NAME + something" is NAME
+    Columns: dataset, direction, system, rival, the two means, the difference with its 95 % half-width, the relative
+    gain in % with its interval, Cohen's d_z, p (Holm-corrected over the rows of one system), users, seeds (the fewest
+    behind either mean). Intervals and p count users and seeds, see `with_seeds`.
     """
+    seeds = pooled_seed_variance(table, metric, untrained)
     names = labels(table).astype(str)
-    frames = []
+    frames = [pd.DataFrame()]
     for system in systems:
         rivals = ~names.isin(systems)
         if against_base:
             rivals = names == system.split(" + ")[0]
-        part = table[rivals | (names == system)]
-        if (names == system).any():
-            frames.append(best_rival(part, metric, system))
-    if not frames:
-        return pd.DataFrame()
+        rows = []
+        for _, part in table[rivals | (names == system)].groupby(
+            ["dataset", "direction"], sort=False, observed=True
+        ):
+            values = user_values(part, metric)
+            if system in values and len(values.columns) > 1:
+                rival = values.drop(columns=system).mean().idxmax()
+                rows.append(_paired_row(part, values, metric, (system, rival), seeds, untrained))
+        frames.append(_corrected(pd.DataFrame(rows)))
     return pd.concat(frames, ignore_index=True)
+
+
+def _paired_row(
+    part: pd.DataFrame,
+    values: pd.DataFrame,
+    metric: str,
+    pair: tuple[str, str],
+    seeds: SeedVariance,
+    untrained: tuple[str, ...],
+) -> dict:
+    """One row of `best_rivals`: the rows `part` and the `user_values` of one place, ours and the rival."""
+    names = labels(part)
+    runs = [
+        np.inf if name in untrained else part.loc[names == name, "seed"].nunique() for name in pair
+    ]
+    test = with_seeds(compare(values, *pair), *runs, seeds)
+    return {
+        "dataset": part["dataset"].iloc[0],
+        "direction": part["direction"].iloc[0],
+        "system": pair[0],
+        "rival": pair[1],
+        f"{metric} ours": test["a"],
+        f"{metric} rival": test["b"],
+        "difference": test["difference"],
+        "difference ±": test["high"] - test["difference"],
+        "gain %": test["relative"],
+        "gain % low": test["relative_low"],
+        "gain % high": test["relative_high"],
+        "d_z": test["d_z"],
+        "p": test["p_t"],
+        "users": test["n"],
+        "seeds": min(runs),
+    }
+
+
+def _corrected(tests: pd.DataFrame) -> pd.DataFrame:
+    """The tests with p Holm-corrected over all of them."""
+    if tests.empty:
+        return tests
+    return tests.assign(p=holm(tests["p"]))
 
 
 def order_agreement(
@@ -238,21 +256,24 @@ def leak_gain(closed: pd.DataFrame, opened: pd.DataFrame, metric: str) -> pd.Dat
     """What a leak adds: per system and direction the metric with honest and open clock, their difference with interval.
 
     closed, opened  RankTables of the same systems under the two protocols
-    Columns system, direction, honest, leak open, difference, "difference ±", gain % (relative), d_z, p (Holm over the
-    rows), users.
+    Columns dataset, system, direction, honest, leak open, difference, "difference ±", gain % (relative), d_z, p (Holm
+    over the rows), users, seeds. Intervals and p count users and seeds, see `with_seeds`.
     """
     rows = []
     honest, leaking = "honest", "leak open"
     both = pd.concat([closed.assign(clock=honest), opened.assign(clock=leaking)])
-    for (system, direction), part in both.groupby(
-        ["system", "direction"], sort=False, observed=True
+    seeds = pooled_seed_variance(both, metric)
+    for (dataset, system, direction), part in both.groupby(
+        ["dataset", "system", "direction"], sort=False, observed=True
     ):
+        runs = part.groupby("clock")["seed"].nunique()
         values = part.assign(value=per_user(part, metric)).pivot_table(
             index="user", columns="clock", values="value", aggfunc="mean", observed=True
         )
-        result = compare(values, leaking, honest)
+        result = with_seeds(compare(values, leaking, honest), runs[leaking], runs[honest], seeds)
         rows.append(
             {
+                "dataset": dataset,
                 "system": system,
                 "direction": direction,
                 "honest": result["b"],
@@ -263,7 +284,7 @@ def leak_gain(closed: pd.DataFrame, opened: pd.DataFrame, metric: str) -> pd.Dat
                 "d_z": result["d_z"],
                 "p": result["p_t"],
                 "users": result["n"],
+                "seeds": runs.min(),
             }
         )
-    frame = pd.DataFrame(rows)
-    return frame.assign(p=holm(frame["p"]))
+    return _corrected(pd.DataFrame(rows))

@@ -4,6 +4,7 @@ import pandas as pd
 
 from reprolib.data.split import ARROW
 from reprolib.evaluate.summary import order_of, swaps
+from reprolib.runs.state import NO_VERDICT
 
 
 def swap_sentences(full: pd.DataFrame, sampled: pd.DataFrame, metric: str, negatives: int) -> str:
@@ -43,10 +44,13 @@ def inflation_sentence(full: pd.DataFrame, sampled: pd.DataFrame, metric: str) -
 
 
 def leak_sentences(gain: pd.DataFrame) -> str:
-    """What the leak changed, one sentence per row of `leak_gain`."""
+    """What the leak changed, one sentence per row of `leak_gain` with the marks of `mark_tests`."""
     sentences = []
     for row in gain.to_dict("records"):
         who = f"{row['system']}, {_arrow(row['direction'])}"
+        if row[NO_VERDICT]:
+            sentences.append(f"{who}: no verdict ({row[NO_VERDICT]}).")
+            continue
         if row["p"] >= 0.05:
             verdict = "no difference is established"
         elif row["difference"] > 0:

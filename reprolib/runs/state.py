@@ -3,13 +3,13 @@
 import pandas as pd
 
 from reprolib.evaluate.metrics import value
-from reprolib.evaluate.rank_table import SYSTEM
+from reprolib.evaluate.rank_table import SYSTEM, labels
 from reprolib.runs.systems import FLOORS
 
 FINISHED, UNFINISHED, BELOW, UNTRAINED = "finished", "unfinished", "below the floor", "no training"
-LAST_TENTH = (
-    0.9  # a best look beyond this share of the limit would have been followed by better ones
-)
+# a best look beyond this share of the limit would have been followed by better ones
+LAST_TENTH = 0.9
+NO_VERDICT = "no verdict because"
 PLACE = ["dataset", "direction", "protocol"]
 
 
@@ -59,3 +59,31 @@ def training_states(
         else:
             states.append(FINISHED)
     return means[keys].assign(training=states)
+
+
+def mark_tests(
+    tests: pd.DataFrame,
+    ranks: pd.DataFrame,
+    cost: pd.DataFrame,
+    sides: tuple[str, ...] = ("system", "rival"),
+) -> pd.DataFrame:
+    """Paired tests with the column "no verdict because": a side unfinished or below the floor, or a single seed.
+
+    tests        from `best_rivals`, `against_each` or `leak_gain`
+    ranks, cost  of the grid that was tested
+    sides        the columns of tests that name a system
+    The mark is empty where a test carries a verdict.
+    """
+    states = training_states(ranks, cost)
+    states = states.assign(label=labels(states))
+    unfit = {
+        (row.dataset, row.direction, row.label): f"{row.label} {row.training}"
+        for row in states.itertuples()
+        if row.training in (UNFINISHED, BELOW)
+    }
+    marks = []
+    for row in tests.to_dict("records"):
+        sides_here = [unfit.get((row["dataset"], row["direction"], row[side])) for side in sides]
+        single = "one seed" if row["seeds"] < 2 else ""
+        marks.append("; ".join(filter(None, [*sides_here, single])))
+    return tests.assign(**{NO_VERDICT: marks})

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from reprolib.evaluate.significance import (
-    against_best,
+    against_each,
+    best_rivals,
     compare,
     gain_difference,
     holm,
@@ -133,7 +134,7 @@ def test_holm_by_hand():
     assert holm(p)[order] == pytest.approx(stepwise)
 
 
-def test_against_best_corrects_over_all_rows_of_the_table():
+def test_against_each_corrects_over_all_rows_of_the_table():
     rng = np.random.default_rng(1)
     table = pd.concat(
         [
@@ -142,11 +143,39 @@ def test_against_best_corrects_over_all_rows_of_the_table():
             for s, top in (("ours", 12), ("x", 20), ("y", 14))
         ]
     )
-    found = against_best(table, "NDCG@10", "ours")
+    found = against_each(table, "NDCG@10", "ours")
     assert found["direction"].tolist() == ["a->b", "a->b", "b->a", "b->a"]
-    assert found["against"].tolist() == ["x", "y"] * 2
-    assert found["p_holm"].tolist() == pytest.approx(holm(found["p_t"]))
-    assert found["p_holm"].min() == pytest.approx(4 * found["p_t"].min())
+    assert found["rival"].tolist() == ["x", "y"] * 2
+    alone = [
+        compare(user_values(table[table["direction"] == d], "NDCG@10"), "ours", rival)["p_t"]
+        for d, rival in zip(found["direction"], found["rival"], strict=True)
+    ]
+    assert found["p"].tolist() == pytest.approx(holm(alone))
+
+
+def two_seeds(system, first, second):
+    return pd.concat([ranks(system, first).assign(seed=0), ranks(system, second).assign(seed=1)])
+
+
+def test_a_gain_between_two_seeds_that_differ_as_much_is_no_gain():
+    good, bad = [1] * 40 + [9] * 40, [1] * 30 + [9] * 50
+    table = pd.concat(
+        [two_seeds("ours", good, good[::-1]), two_seeds("base", [9] * 80, bad), ranks("floor", bad)]
+    )
+    found = best_rivals(table, "MRR", ["ours"], untrained=("floor",)).iloc[0]
+    assert (found["rival"], found["seeds"]) == ("floor", 2)
+    users = compare(user_values(table, "MRR"), "ours", "floor")
+    assert found["difference ±"] > users["high"] - users["difference"]
+    assert found["p"] > users["p_t"]
+    against = best_rivals(table[table["system"] != "floor"], "MRR", ["ours"]).iloc[0]
+    assert against["rival"] == "base"
+    assert against["p"] > 0.05 > compare(user_values(table, "MRR"), "ours", "base")["p_t"]
+
+
+def test_the_base_is_the_only_rival_of_a_plug_in():
+    table = pd.concat([ranks("A", [1, 2, 3]), ranks("B", [1, 1, 1]), ranks("A + texts", [1, 1, 2])])
+    found = best_rivals(table, "MRR", ["A + texts", "B + texts"], against_base=True)
+    assert found["rival"].tolist() == ["A"]
 
 
 def test_kendalls_tau_counts_pairs_of_shared_systems():

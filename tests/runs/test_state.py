@@ -3,7 +3,7 @@ import pytest
 
 from reprolib.evaluate.rank_table import RANK_COLUMNS
 from reprolib.runs.read_store import Stored
-from reprolib.runs.state import is_unfinished, training_states
+from reprolib.runs.state import NO_VERDICT, is_unfinished, mark_tests, training_states
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,20 @@ def test_unfinished_runs_and_rows_below_a_floor_carry_no_verdict():
     stored = Stored(RANKS, COST)
     assert set(stored.judged["system"]) == {"Popularity", "Markov", "Good"}
     assert set(stored.ranks["system"]) == {"Popularity", "Markov", "Good", "Short", "Low"}
+
+
+def test_a_paired_test_says_why_it_carries_no_verdict():
+    place = {"dataset": "d", "direction": "a->b"}
+    tests = pd.DataFrame(
+        [
+            place | {"system": "Good", "rival": "Markov", "seeds": 2},
+            place | {"system": "Good", "rival": "Short", "seeds": 2},
+            place | {"system": "Low", "rival": "Good", "seeds": 1},
+        ]
+    )
+    marked = mark_tests(tests, RANKS, COST)
+    assert marked[NO_VERDICT].tolist() == [
+        "",
+        "Short unfinished",
+        "Low below the floor; one seed",
+    ]

@@ -21,6 +21,8 @@ def win_bars(rates: pd.DataFrame, ours: str, theirs: str, judge: str, axis: "Axe
 
     A line at the end of our bar is the 95 % interval (Wilson) of our share. Sides differ in colour and in hatch.
     """
+    from scipy.stats import binomtest
+
     rates = rates[::-1]
     left = np.zeros(len(rates))
     sides = (("a", ours, 0, ""), ("tie", "undecided", 1, "..."), ("b", theirs, 4, "///"))
@@ -36,7 +38,12 @@ def win_bars(rates: pd.DataFrame, ours: str, theirs: str, judge: str, axis: "Axe
             edgecolor="white" if outcome != "tie" else "#777777",
         )
         left += rates[outcome].to_numpy()
-    low, high = wilson(rates["a"].to_numpy(), rates["cases"].to_numpy())
+    wins = (rates["a"] * rates["cases"]).round().astype(int)
+    intervals = [
+        binomtest(won, cases).proportion_ci(method="wilson")
+        for won, cases in zip(wins, rates["cases"], strict=True)
+    ]
+    low, high = [ends.low for ends in intervals], [ends.high for ends in intervals]
     axis.hlines(range(len(rates)), low, high, color="black", linewidth=1.5)
     axis.plot(low, range(len(rates)), "k|", high, range(len(rates)), "k|", clip_on=False)
     axis.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
@@ -47,11 +54,3 @@ def win_bars(rates: pd.DataFrame, ours: str, theirs: str, judge: str, axis: "Axe
     axis.grid(axis="y", visible=False)
     axis.legend(fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), columnspacing=1)
     axis.set_title(f"proxy judge: {judge}", loc="left", fontsize=9, pad=24)
-
-
-def wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end of the 95 % interval (Wilson) of shares in [0, 1] of n cases."""
-    z = 1.96
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return np.maximum(middle - half, 0), np.minimum(middle + half, 1)
