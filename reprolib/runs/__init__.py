@@ -7,8 +7,8 @@ from reprolib.runs.tuning import settings_of, tune, tuned_runs
 
 __all__ = [
     "FLOORS",
-    "Grid",
     "NO_VERDICT",
+    "Grid",
     "build_model",
     "mark_tests",
     "run_grid",
