@@ -107,6 +107,13 @@ def directions_of(
     return chosen
 
 
+def eligibility_of(places: list[tuple[str, str]], data_dir: str | None = None) -> pd.DataFrame:
+    """`reprolib.data.statistics.eligibility` of (data set, direction) places."""
+    from reprolib.data.statistics import eligibility
+
+    return eligibility([load_split(*place, data_dir=data_dir) for place in places])
+
+
 def known_dataset(name: str) -> None:
     """Raise DataError, with the nearest name, where no data set is called so. Nothing is loaded."""
     from reprolib.data.sources.registry import source

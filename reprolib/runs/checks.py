@@ -44,13 +44,18 @@ CHECKS = {
 }
 
 
+def find_check(name: str) -> Check:
+    """The check of that name. Raises ValueError on an unknown one, with the nearest."""
+    if name not in CHECKS:
+        raise ValueError(f"no check is called {name!r}{nearest(name, CHECKS)}")
+    return CHECKS[name]
+
+
 def check_runs(names: list[str], seeds: list[int]) -> list[Run]:
     """The runs of the named checks. Raises ValueError on an unknown name."""
     cells = []
     for name in names:
-        if name not in CHECKS:
-            raise ValueError(f"no check is called {name!r}{nearest(name, CHECKS)}")
-        check = CHECKS[name]
+        check = find_check(name)
         cells += runs(
             [check.system],
             check.dataset,

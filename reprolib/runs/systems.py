@@ -52,7 +52,9 @@ SYSTEMS: dict[str, System] = {
     "Tri-CDR": System(f"{BASELINES}.tri_cdr", "tri_cdr"),
     "TJAPL": System(f"{BASELINES}.tjapl", "tjapl"),
     "SemaCDR": System(SEMACDR, "semacdr", {"loss": "bpr"}),
-    "SemaCDR graph-scored": System(SEMACDR, "semacdr", {"loss": "bpr", "score": "graph"}),
+    "SemaCDR graph-scored": System(
+        SEMACDR, "semacdr", {"loss": "bpr", "score": "graph", "residual": True}
+    ),
     "C2DSR + semantics": System(SEMACDR, "c2dsr_with_semantics"),
     "Tri-CDR + semantics": System(SEMACDR, "tri_cdr_with_semantics"),
     "ZS-LLM": System(f"{RERANKERS}.zs_llm", "zs_llm"),

@@ -184,7 +184,7 @@ def true_semantics(dataset: Dataset, share: float, encoder: str = "minilm") -> S
     texts = ["", *(f"{about}: {text}" for about, text in zip(facet, summary[1:], strict=True))]
     inner = encode(texts, encoder, progress=False)
     inner[0] = 0
-    label = f"oracle (the world's truth of {share:.0%} of items, else another item's)"
+    label = f"oracle ({share:.0%} of items true)"
     encoder_name = load_encoder(encoder).name
     return Semantics(
         {trait: [low, high] for trait, low, high in names},
