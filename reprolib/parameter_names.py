@@ -32,8 +32,8 @@ def check_language_model(name: str) -> None:
 
 
 def check_control(name: str) -> None:
-    """Raises ValueError where the text names neither a control of SemaCDR's semantics nor a language model."""
-    from reprolib.papers.semacdr.semantics import oracle_share  # heavy: it imports the text encoder
+    """Raises ValueError where the text names neither a control annotator nor a language model."""
+    from reprolib.llm.controls import oracle_share  # heavy: it imports numpy
 
     if oracle_share(name) is None:
         check_language_model(name)

@@ -5,9 +5,10 @@ from test_sequence_models import semantics, split_of
 from reprolib.data.corpus import DataError
 from reprolib.data.dataset import Dataset
 from reprolib.data.datasets import load_dataset, world_truth
+from reprolib.llm.controls import oracle_share
 from reprolib.papers.semacdr import analysis
 from reprolib.papers.semacdr.plugin import plug_in
-from reprolib.papers.semacdr.semantics import annotate, oracle_share, semantics_of
+from reprolib.papers.semacdr.semantics import annotate, semantics_of
 from reprolib.papers.semacdr.variants import ABLATIONS, GRAPHS, KNOBS, controls, knob_settings
 from reprolib.report.published import benchmark_beside, paper_beside
 from reprolib.runs.grid import run_grid, runs

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reprolib.papers.semacdr.semantics import oracle_share
+from reprolib.llm.controls import oracle_share
 from reprolib.report.figures import DASHES, PALETTE, panels, style_of
 from reprolib.report.plots import name_lines
 

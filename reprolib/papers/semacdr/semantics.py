@@ -10,6 +10,7 @@ from reprolib.data.dataset import Dataset
 from reprolib.data.datasets import world_truth
 from reprolib.data.origin import Origin
 from reprolib.llm import complete, complete_many, open_llm
+from reprolib.llm.controls import mixed_up, oracle_label, oracle_share
 from reprolib.llm.inputs import items_by_code, items_of
 from reprolib.papers.semacdr.task_types import Category, ItemLabels
 from reprolib.papers.semacdr.tasks import (
@@ -141,27 +142,6 @@ def semantics_of(
     )
 
 
-def oracle_share(annotator: str) -> float | None:
-    """Share of items that a control annotator describes truly; None where the name is no control.
-
-    "oracle" is 1, "shuffled" 0, "oracle:0.5" a half. Raises ValueError on a share outside 0 to 1.
-    """
-    if annotator == "shuffled":
-        return 0.0
-    name, _, share = annotator.partition(":")
-    if name != "oracle":
-        return None
-    try:
-        value = float(share or 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise ValueError(
-            f"annotator {annotator!r}: the share of true items is a number from 0 to 1"
-        )
-    return value
-
-
 def true_semantics(dataset: Dataset, share: float, encoder: str = "minilm") -> Semantics:
     """What an annotator without errors would write, and what one would that mixes items up: controls.
 
@@ -173,7 +153,7 @@ def true_semantics(dataset: Dataset, share: float, encoder: str = "minilm") -> S
     truth = _truth_of_items(dataset)
     names = [(trait, low, high) for trait, low, high in _trait_names(dataset)]
     strength = truth[[trait for trait, _, _ in names]].to_numpy()  # (items, T)
-    described = _mixed_up(dataset.split.ranges, share)
+    described = mixed_up(dataset.split.ranges, share)
     strength = strength[described]
     facet = truth["facet"].to_numpy()[described]
     labels = np.zeros((len(truth) + 1, len(names), 2), bool)
@@ -184,7 +164,7 @@ def true_semantics(dataset: Dataset, share: float, encoder: str = "minilm") -> S
     texts = ["", *(f"{about}: {text}" for about, text in zip(facet, summary[1:], strict=True))]
     inner = encode(texts, encoder, progress=False)
     inner[0] = 0
-    label = f"oracle ({share:.0%} of items true)"
+    label = oracle_label(share)
     encoder_name = load_encoder(encoder).name
     return Semantics(
         {trait: [low, high] for trait, low, high in names},
@@ -212,14 +192,3 @@ def _truth_of_items(dataset: Dataset) -> pd.DataFrame:
 def _trait_names(dataset: Dataset) -> list[tuple[str, str, str]]:
     """(trait, low pole, high pole) of the world's trait space."""
     return world_truth(dataset.name, "traits").rows()
-
-
-def _mixed_up(ranges: dict[str, tuple[int, int]], share: float) -> np.ndarray:
-    """(items,) for each item (code - 1) the item whose description it has; a draw with a fixed seed."""
-    rng = np.random.default_rng(0)
-    described = np.arange(max(last for _, last in ranges.values()))
-    for first, last in ranges.values():
-        codes = np.arange(first - 1, last)
-        wrong = rng.permutation(codes)[: round((1 - share) * len(codes))]
-        described[wrong] = rng.permutation(wrong)
-    return described
