@@ -129,5 +129,6 @@ NAMES: dict[str, Callable[[str], None]] = {
     "WORLD": check_world,
     "CHECKS": check_published_check,
     "CONTROL_ANNOTATORS": check_control,
+    "CONTROL_PLACES": check_dataset,
     "CONTROL_WORLDS": check_dataset,
 }

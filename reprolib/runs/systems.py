@@ -61,8 +61,13 @@ SYSTEMS: dict[str, System] = {
     "TALLRec": System(f"{RERANKERS}.tallrec", "tallrec"),
     "EXP3RT": System(f"{RERANKERS}.exp3rt", "exp3rt"),
     "PERSONA4REC": System(PERSONA4REC, "persona4rec"),
-    "PERSONA4REC (vanilla)": System(PERSONA4REC, "persona4rec", {"tuned": False}),
+    "PERSONA4REC (vanilla)": System(PERSONA4REC, "persona4rec", {"tuning": "none"}),
+    "PERSONA4REC (LoRA)": System(PERSONA4REC, "persona4rec", {"tuning": "lora"}),
     "PERSONA4REC (summary only)": System(PERSONA4REC, "persona4rec", {"reads": "summaries"}),
+    "PERSONA4REC + generator": System(PERSONA4REC, "persona4rec", {"added": True}),
+    "summary + generator": System(
+        PERSONA4REC, "persona4rec", {"reads": "summaries", "added": True}
+    ),
 }
 # systems without training; a trained system below one of them has not learned
 FLOORS = ("Popularity", "Markov", "ItemKNN")
