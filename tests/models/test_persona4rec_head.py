@@ -54,6 +54,11 @@ def found(head):
     return float((scores.argmax(1) == np.arange(4)).mean())
 
 
+def untrained_loss(offline, pairs):
+    batches = _PairBatches(offline, pairs, Planted(), 10, 0.65, {})
+    return batches.mean_loss(torch.zeros(WIDTH, WIDTH), 0.05)
+
+
 def test_the_head_finds_the_planted_persona_that_the_frozen_encoder_cannot():
     offline, pairs = planted_pairs()
     base = Planted()
@@ -63,6 +68,7 @@ def test_the_head_finds_the_planted_persona_that_the_frozen_encoder_cannot():
     assert found(head) == 1
     assert head.training.ended == "patience"
     assert head.losses[-1] < head.losses[0]
+    assert head.losses[0] == pytest.approx(untrained_loss(offline, pairs), rel=1e-5)
     assert head.parameters == WIDTH**2
     assert np.allclose(np.linalg.norm(head.encode(["u1", "p2"]), axis=1), 1, atol=1e-6)
 

@@ -95,10 +95,11 @@ def mark_random_guess(axis: "Axes", batch_size: int) -> None:
     axis.axhline(loss, color="black", linestyle="--", linewidth=1)
     axis.annotate(
         f"random guess: ln {batch_size} = {loss:.2f}",
-        xy=(0.01, loss),
+        xy=(0.99, loss),
         xycoords=("axes fraction", "data"),
         xytext=(0, 3),
         textcoords="offset points",
+        ha="right",
         fontsize=8,
     )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -122,8 +122,8 @@ def fit_head(
         return float(np.mean(losses)), len(losses)
 
     stopping = Stopping(epochs=epochs, patience=patience)
-    untrained = validate(head())
-    stopping.best_value = untrained
+    before = {"epoch": 0, "loss": batches.mean_loss(weight, tau), "NDCG@10": validate(head())}
+    stopping.best_value = before["NDCG@10"]
     training = run_epochs(
         "head",
         stopping,
@@ -132,9 +132,7 @@ def fit_head(
         keep_best=lambda: best.update(weight=weight.detach().numpy().copy()),
         progress=progress,
     )
-    training.history.insert(
-        0, {"epoch": 0, "loss": batches.mean_loss(weight, tau), "NDCG@10": untrained}
-    )
+    training.history.insert(0, before)
     return HeadEncoder(base, best["weight"], gamma, training, known)
 
 
