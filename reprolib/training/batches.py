@@ -24,6 +24,7 @@ class Batch:
     src_ptr (B, T)        last index in src that may be read to predict pos; -1 = none
     mix, mix_t, mix_age, mix_dom (B, M), mix_n (B,)   both domains merged by time; mix_dom 0 = source, 1 = target
     mix_ptr (B, T)        last index in mix that may be read to predict pos; -1 = none
+    event (B, T)          place of each position's input event in the split's target arrays
     Fields of parts that were not asked for are None.
     """
 
@@ -45,6 +46,7 @@ class Batch:
     mix_dom: Tensor | None = None
     mix_n: Tensor | None = None
     mix_ptr: Tensor | None = None
+    event: Tensor | None = None
 
 
 class Batches:
@@ -142,6 +144,7 @@ class Batches:
             tgt_age=age,
             pos=self.item[event + 1] * real,
             real=real,
+            event=event,
             **source,
             **merged,
         )
