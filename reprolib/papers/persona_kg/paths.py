@@ -1,0 +1,108 @@
+"""Meta-paths between users as chains of sparse matrices: no users-by-users matrix is ever made.
+
+A path such as user - item - entity - item - user is kept as its factors. Every factor has rows that sum to one, or
+to nothing where the path does not exist, so that a product is the mean over the path's instances. Published HDGI
+normalises a binary adjacency symmetrically and caps neighbours; the mean over instances is our reading: it costs a
+hub its edges, not their square, and a user's part of it is a mean over the user's items, which is what makes a
+persona foldable (`personas.py`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from reprolib.graph import by_row
+from reprolib.papers.persona_kg.graph import KnowledgeGraph
+
+PATHS = ("UIU", "UIIU", "UIFIU", "UIEIU")
+MERGED = "merged"
+
+
+@dataclass(frozen=True)
+class MetaPath:
+    """A meta-path user - item ... item - user.
+
+    name      of PATHS, or "merged"
+    between   (n_items + 1) wide factors from an item to the items at the path's other end
+    item_user (n_items + 1, n_users) mean over an item's users
+    exists    (n_items + 1,) bool: from which items the path reaches a user
+    """
+
+    name: str
+    between: tuple[sparse.csr_matrix, ...]
+    item_user: sparse.csr_matrix
+    exists: np.ndarray
+
+    def from_items(self, users: np.ndarray) -> np.ndarray:
+        """(n_items + 1, d): mean over the path from each item on; `users` (n_users, d); zeros where it ends."""
+        values = self.item_user @ users
+        for factor in reversed(self.between):
+            values = factor @ values
+        return np.asarray(values, np.float32)
+
+    def factors(self, user_item: sparse.csr_matrix) -> list[sparse.csr_matrix]:
+        """All factors, the first from users to items; their product with the users' vectors is the path's mean."""
+        reach = sparse.diags(self.exists.astype(np.float32))
+        return [by_row(sparse.csr_matrix(user_item @ reach)), *self.between, self.item_user]
+
+
+def meta_paths(graph: KnowledgeGraph, names: tuple[str, ...] = PATHS) -> list[MetaPath]:
+    """The named meta-paths that exist in the graph; a relation without edges has none.
+
+    names  of PATHS, and "merged" for all relations as one (the homogeneous graph of DGI)
+    Raises ValueError on an unknown name, and where none of the paths exists.
+    """
+    unknown = [name for name in names if name not in (*PATHS, MERGED)]
+    if unknown:
+        raise ValueError(f"meta-path {unknown[0]!r} is unknown; use {', '.join((*PATHS, MERGED))}")
+    found = [_path(graph, name) for name in names]
+    found = [path for path in found if path.exists.any()]
+    if not found:
+        raise ValueError(
+            f"none of the meta-paths {', '.join(names)} exists in the graph of {graph.origin.datasets}; "
+            "use UIU, which needs training events only"
+        )
+    return found
+
+
+def _path(graph: KnowledgeGraph, name: str) -> MetaPath:
+    item_user = by_row(sparse.csr_matrix(graph.user_item.T))
+    live = np.asarray(item_user.sum(1)).ravel() > 0
+    chains = {
+        "UIU": (),
+        "UIIU": (_to_live(graph.item_item, live),),
+        "UIFIU": _through(graph.item_feature, live),
+        "UIEIU": _through(graph.item_entity, live),
+    }
+    if name == MERGED:
+        size = len(live)
+        factors = [_product(chain, size) for chain in chains.values()]
+        between = (by_row(sparse.csr_matrix(sum(factors))),)
+    else:
+        between = chains[name]
+    reached = live.astype(np.float32)
+    for factor in reversed(between):
+        reached = factor @ reached
+    if between:
+        # items whose features partly lead nowhere: the mean is over the instances that exist
+        scale = np.where(reached > 0, 1 / np.maximum(reached, 1e-12), 0)
+        between = (sparse.csr_matrix(sparse.diags(scale) @ between[0]), *between[1:])
+    return MetaPath(name, between, item_user, reached > 0)
+
+
+def _to_live(matrix: sparse.csr_matrix, live: np.ndarray) -> sparse.csr_matrix:
+    """Mean over those neighbours that have a user."""
+    return by_row(sparse.csr_matrix(matrix @ sparse.diags(live.astype(np.float32))))
+
+
+def _through(matrix: sparse.csr_matrix, live: np.ndarray) -> tuple[sparse.csr_matrix, ...]:
+    """Item to its features, feature to those of its items that have a user."""
+    return by_row(matrix), _to_live(sparse.csr_matrix(matrix.T), live)
+
+
+def _product(chain: tuple[sparse.csr_matrix, ...], size: int) -> sparse.csr_matrix:
+    product = sparse.identity(size, format="csr", dtype=np.float32)
+    for factor in chain:
+        product = product @ factor
+    return product
