@@ -488,3 +488,80 @@ def test_reranking_permutes_the_generators_candidates(dataset):
     assert (before[before > 20] == after[before > 20]).all()
     with pytest.raises(ValueError, match="generator 'BPR' is unknown"):
         train("SASRec rerank", dataset, 0, False, generator="BPR")
+
+
+# --- linking and probe ---
+
+
+def resources(rows):
+    import pandas as pd
+
+    frame = pd.DataFrame(rows, columns=["resource", "label", "creators", "years"])
+    for column in ("creators", "years"):
+        frame[column] = [frozenset(values) for values in frame[column]]
+    return frame
+
+
+def outcome(title, creator, rows):
+    import pandas as pd
+
+    from reprolib.papers.persona_kg.linking import link_items
+
+    items = pd.DataFrame({"item": ["x"], "title": [title], "creator": [creator]})
+    row = link_items(items, resources(rows)).table.iloc[0]
+    return row["resource"], row["outcome"]
+
+
+def test_a_label_links_unless_creator_or_year_contradicts():
+    dune = ("Dune_(novel)", "Dune (novel)", ["frank herbert"], ["1965"])
+    film = ("Dune_(1984_film)", "Dune", ["david lynch"], ["1984"])
+    assert outcome("DUNE!", "Frank Herbert", [dune, film]) == ("Dune_(novel)", "linked")
+    assert outcome("Dune (1984)", "", [dune, film]) == ("Dune_(1984_film)", "linked")
+    assert outcome("Dune", "", [dune]) == ("Dune_(novel)", "linked")
+    assert outcome("Dune", "", [dune, film]) == ("", "ambiguous")
+    assert outcome("Dune", "Somebody Else", [dune]) == ("", "contradicted")
+    assert outcome("Emma", "Jane Austen", [dune]) == ("", "no such label")
+
+
+def test_a_snapshot_with_escapes_languages_and_blank_nodes_is_read(tmp_path):
+    from reprolib.papers.persona_kg.linking import LABEL, link_items, read_resources
+
+    base = "http://dbpedia.org"
+    lines = [
+        f'<{base}/resource/Caf%C3%A9> <{LABEL}> "Caf\\u00e9 \\"Noir\\""@en .',
+        f'<{base}/resource/Caf%C3%A9> <{LABEL}> "Kaffeehaus"@de .',
+        f"<{base}/resource/Caf%C3%A9> <{base}/ontology/author> <{base}/resource/Ann_Lee> .",
+        f"<{base}/resource/Caf%C3%A9> <{base}/ontology/author> _:b0 .",
+    ]
+    path = tmp_path / "snapshot.nt"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    found = read_resources(path)
+    assert found["label"].tolist() == ['Café "Noir"']
+    import pandas as pd
+
+    items = pd.DataFrame({"item": ["1"], "title": ['Café "Noir"'], "creator": ["Ann Lee"]})
+    assert link_items(items, found).rate == 1
+
+
+def test_the_worlds_links_are_found_again():
+    from reprolib.data.datasets import load_dataset, world_folder
+    from reprolib.papers.persona_kg.linking import agreement, known_links, link_dataset
+
+    folder = world_folder("smoke")
+    links = link_dataset(load_dataset("world-smoke/books", "books"), folder / "dbpedia_facts.nt.gz")
+    right = agreement(links, known_links(folder / "links_books.tsv"))
+    assert right["precision"] > 0.95
+    assert right["recall"] > 0.9
+    assert links.summary()["items"].sum() == len(links.table)
+
+
+def test_the_nearest_words_of_a_group_are_its_own(dataset):
+    from reprolib.papers.persona_kg.probe import named_nodes, nearest_words
+
+    graph, learned, x = learned_of(dataset)
+    personas = pk.Personas(None, learned, x, tuple(learned.model.names), graph)
+    names, nodes = named_nodes(personas)
+    first = [row[0] for row in nearest_words(learned.nodes, names, nodes, k=1)]
+    allowed = [{f"genre: G{g}", f"category: shelf {g}", f"category: shelf {g + 4}"} for g in range(4)]
+    right = sum(word in allowed[user % 4] for user, word in enumerate(first))
+    assert right > 0.95 * len(first)

@@ -59,7 +59,14 @@ class FoldIn:
         if not items:
             raise ValueError("a user without events has no persona; recommend by popularity instead")
         codes = torch.tensor(items)
-        return self.personas(codes, torch.zeros_like(codes))[-1]
+        has_path = self.exists[codes][:, :, None]  # (n, P, 1)
+        own = self.own[codes].mean(0)
+        paths = has_path.sum(0)
+        reached = (self.reached[codes] * has_path).sum(0) / paths.clamp(min=1)
+        means = ((own + reached) / (1 + (paths > 0))).float()  # (P, d_p)
+        model = self.learned.model
+        views = [model.activate(mean[None], path) for path, mean in enumerate(means)]
+        return model.combine(views, self.learned.betas)[0].detach()
 
 
 def running_sum(values: Tensor, start: Tensor) -> Tensor:

@@ -1,0 +1,113 @@
+"""The tables of notebook 31: retrieval and rerank, head and tail, known and unknown users, candidate sizes."""
+
+import numpy as np
+import pandas as pd
+
+from reprolib.data.split import Split
+from reprolib.evaluate.metrics import value
+from reprolib.evaluate.rank_table import labels
+from reprolib.evaluate.summary import per_user, subgroups, summarise
+from reprolib.papers.persona_kg.graph import hide_users
+from reprolib.runs.grid import Grid
+from reprolib.runs.state import training_states
+
+BINS = ((0, 3), (4, 6), (7, 10**9))  # training events of a user
+
+
+def with_state(frame: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """The frame with label, metrics and the column "training": how each row's training ended."""
+    states = training_states(grid.ranks, grid.cost)
+    states = dict(zip(labels(states).astype(str), states["training"], strict=True))
+    names = labels(frame).astype(str)
+    factors = [c for c in ("variant", "on", "dataset", "direction") if c in frame]
+    plain = frame.drop(columns=factors).assign(system=names)
+    return plain.assign(training=[states[name] for name in names])
+
+
+def retrieval_table(grid: Grid) -> pd.DataFrame:
+    """HR@10, HR@100 and NDCG@10 of every system with intervals, and how its training ended."""
+    return with_state(summarise(grid.ranks, ["HR@10", "HR@100", "NDCG@10"]), grid)
+
+
+def rerank_table(before: Grid, after: Grid) -> pd.DataFrame:
+    """generator, stage (before, after), HR@10, NDCG@10, MRR@10, training: candidates as they come and reordered."""
+    metrics = ["HR@10", "NDCG@10", "MRR@10"]
+    rows = []
+    both = before + after
+    for stage, grid, column in (("before", before, "system"), ("after", after, "on")):
+        frame = summarise(grid.ranks, metrics)
+        states = with_state(frame, both)["training"]
+        frame = frame.assign(generator=frame[column], stage=stage, training=states)
+        rows.append(frame[["generator", "stage", *_with_widths(metrics), "users", "seeds", "training"]])
+    return pd.concat(rows, ignore_index=True)
+
+
+def tail_table(grid: Grid) -> pd.DataFrame:
+    """NDCG@10 and HR@10 where the held-out item is among the 20 % most popular (head) or not (tail)."""
+    table = subgroups(grid.ranks)
+    frame = summarise(table, ["HR@10", "NDCG@10"], by=["system", "popularity", "dataset"])
+    return frame.drop(columns="dataset")
+
+
+def cold_table(grid: Grid, split: Split, hide: float) -> pd.DataFrame:
+    """HR@10 and NDCG@10 by whether the user is known (in graph and training) or hidden, and by the user's history.
+
+    split, hide  as the grid was run
+    The history of an unknown user is what is read when the user is tested; nothing of it was trained on.
+    """
+    hidden = hide_users(split, hide)[1]
+    ranks = grid.ranks
+    events = split.train_end - split.ptr[:-1]
+    history = events[ranks["user"].to_numpy()]
+    group = np.full(len(ranks), "", dtype=object)
+    for low, high in BINS:
+        name = f"{low}-{high}" if high < 1000 else f"{low} and more"
+        group[(history >= low) & (history <= high)] = name
+    who = np.where(np.isin(ranks["user"], hidden), "unknown", "known")
+    table = ranks.assign(who=who, history_group=group)
+    frame = summarise(
+        table, ["HR@10", "NDCG@10"], by=["system", "who", "history_group", "dataset"]
+    )
+    frame = frame.rename(columns={"who": "users are", "history_group": "earlier events"})
+    return frame.drop(columns="dataset")
+
+
+def recall_curve(ranks: pd.DataFrame, sizes: list[int]) -> pd.DataFrame:
+    """system, M, HR@M: the share of held-out items among a system's first M."""
+    rows = []
+    for name, part in ranks.groupby(labels(ranks), sort=False, observed=True):
+        for size in sizes:
+            hits = value(part["rank"].to_numpy(), f"HR@{size}")
+            rows.append({"system": str(name), "M": size, "HR@M": float(hits.mean())})
+    return pd.DataFrame(rows)
+
+
+def reranked_curve(grids: dict[int, Grid]) -> pd.DataFrame:
+    """system (the generator), M, NDCG@10 of grids of reranked systems, one for each M."""
+    rows = []
+    for size, grid in grids.items():
+        for name, part in grid.ranks.groupby("on", sort=False, observed=True):
+            mean = float(per_user(part, "NDCG@10").mean())
+            rows.append({"system": str(name), "M": size, "NDCG@10": mean})
+    return pd.DataFrame(rows)
+
+
+def control_sentence(tests: pd.DataFrame, mark: str) -> str:
+    """Whether the positive control succeeded, from the rows of `against_each` of the controls.
+
+    tests  our oracle row against its rivals, with the marks of `mark_tests`; mark: their column
+    """
+    judged = tests[tests[mark] == ""]
+    if not len(judged):
+        reasons = ", ".join(sorted(set(tests[mark])))
+        return f"The positive control cannot be judged ({reasons}): no result below is a result yet."
+    ahead = judged[(judged["difference"] > 0) & (judged["p"] < 0.05)]
+    names = ", ".join(ahead["rival"].astype(str)) or "nothing"
+    return (
+        f"True personas beat {names}; of {len(judged)} comparisons that carry a verdict, {len(ahead)} are significant. "
+        "Where they do not beat the model without a persona, a null result of learned personas says nothing."
+    )
+
+
+def _with_widths(metrics: list[str]) -> list[str]:
+    return [column for metric in metrics for column in (metric, f"{metric} ±")]
