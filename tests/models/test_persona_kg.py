@@ -107,9 +107,7 @@ def graph_of(user_item, item_feature=None, item_entity=None):
     left = sparse.csr_matrix(left)
     features = matrix(item_feature or [], items)
     entities = matrix(item_entity or [], items)
-    return kg.KnowledgeGraph(
-        left, kg.co_occurrence(left), features, entities, [], [], {}, Origin()
-    )
+    return kg.KnowledgeGraph(left, kg.co_occurrence(left), features, entities, [], [], {}, Origin())
 
 
 # --- the graph ---
@@ -124,9 +122,7 @@ def test_no_held_out_event_is_an_edge(dataset):
     leaking = graph.user_item.tolil()
     leaking[users[0], split.item[places[0]]] = 1
     with pytest.raises(ValueError, match="holds the test event of user"):
-        kg.check_no_held_out_edge(
-            dataclasses.replace(graph, user_item=leaking.tocsr()), split
-        )
+        kg.check_no_held_out_edge(dataclasses.replace(graph, user_item=leaking.tocsr()), split)
 
 
 def test_a_feature_of_one_item_and_one_of_most_items_are_dropped():
@@ -219,7 +215,9 @@ def test_the_loss_is_the_sheets_equation_by_hand():
             views.append(torch.where(h > 0, h, model.slope[m] * h))
         e = torch.stack(
             [
-                (torch.tanh(h @ model.attention.weight.T + model.attention.bias) @ model.query).mean()
+                (
+                    torch.tanh(h @ model.attention.weight.T + model.attention.bias) @ model.query
+                ).mean()
                 for h in views
             ]
         )
@@ -283,9 +281,7 @@ def test_folding_in_a_users_training_items_gives_the_users_node(dataset):
     tables = pk.fold_in(graph, learned, x)
     for user in (0, 7):
         items = graph.user_item[user].indices.tolist()
-        torch.testing.assert_close(
-            tables.persona(items), learned.nodes[user], rtol=1e-4, atol=1e-4
-        )
+        torch.testing.assert_close(tables.persona(items), learned.nodes[user], rtol=1e-4, atol=1e-4)
 
 
 def test_a_persona_is_updated_by_a_new_event_without_retraining(dataset):
@@ -302,7 +298,10 @@ def test_a_persona_sees_neither_its_label_nor_anything_later(dataset, source):
     """Other items after position t, graph and all built anew with the same HDGI: personas up to t stay."""
     split = dataset.split
     changed = leave_one_out(fans(), "books")
-    t, users = 3, np.arange(0, split.n_users, pk.FOLDS)  # users of one fold, whose graphs are others'
+    t, users = (
+        3,
+        np.arange(0, split.n_users, pk.FOLDS),
+    )  # users of one fold, whose graphs are others'
     rng = np.random.default_rng(1)
     for user in users:
         late = slice(split.ptr[user] + t + 1, split.ptr[user + 1])
@@ -311,9 +310,7 @@ def test_a_persona_sees_neither_its_label_nor_anything_later(dataset, source):
     options = pk.PersonaOptions(source=source, dim=8, epochs=20)
     x = pk.start_vectors(dataset, options, 0)
     if source == "history":
-        one, two = (
-            pk.running_sum(x[s.item], pk.event_starts(s)).float() for s in (split, changed)
-        )
+        one, two = (pk.running_sum(x[s.item], pk.event_starts(s)).float() for s in (split, changed))
     else:
         learned = pk.learn(kg.build_graph(dataset), x, names, options, 0)
         one, two = (
@@ -562,6 +559,8 @@ def test_the_nearest_words_of_a_group_are_its_own(dataset):
     personas = pk.Personas(None, learned, x, tuple(learned.model.names), graph)
     names, nodes = named_nodes(personas)
     first = [row[0] for row in nearest_words(learned.nodes, names, nodes, k=1)]
-    allowed = [{f"genre: G{g}", f"category: shelf {g}", f"category: shelf {g + 4}"} for g in range(4)]
+    allowed = [
+        {f"genre: G{g}", f"category: shelf {g}", f"category: shelf {g + 4}"} for g in range(4)
+    ]
     right = sum(word in allowed[user % 4] for user, word in enumerate(first))
     assert right > 0.95 * len(first)

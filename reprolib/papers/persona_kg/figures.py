@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from reprolib.papers.persona_kg.probe import plain_name
 from reprolib.report.figures import GREY, MARKERS, PALETTE, panels
 from reprolib.report.plots import curves
 
@@ -26,16 +27,24 @@ def personas_figure(points: np.ndarray, words: list[str]) -> "Figure":
 
     points  (users, 2);  words: each user's nearest feature or entity
     """
-    figure, ax = panels(width=6.8, height=4.4)
+    figure, ax = panels(width=7.4, height=4.4)
     ax.scatter(points[:, 0], points[:, 1], s=6, color="#CCCCCC", label="_others")
     common = pd.Series(words).value_counts().index[:NAMED_GROUPS]
     for place, name in enumerate(common):
         chosen = points[np.array(words) == name]
         style = {"color": PALETTE[place], "marker": MARKERS[place]}
-        ax.scatter(chosen[:, 0], chosen[:, 1], s=16, label=f"{_short(name)} ({len(chosen)})", **style)
+        ax.scatter(
+            chosen[:, 0], chosen[:, 1], s=16, label=f"{_short(name)} ({len(chosen)})", **style
+        )
     ax.set_xlabel("first main axis of the personas")
     ax.set_ylabel("second main axis of the personas")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1), fontsize=8, title="nearest word (users)", title_fontsize=8)
+    ax.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1),
+        fontsize=8,
+        title="nearest word (users)",
+        title_fontsize=8,
+    )
     return figure
 
 
@@ -96,5 +105,6 @@ def candidates_figure(recall: pd.DataFrame, reranked: pd.DataFrame) -> "Figure":
     return figure
 
 
-def _short(name: str, most: int = 34) -> str:
+def _short(name: str, most: int = 30) -> str:
+    name = plain_name(name)
     return name if len(name) <= most else name[: most - 1] + "…"

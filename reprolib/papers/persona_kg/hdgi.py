@@ -150,7 +150,9 @@ def train_hdgi(
     model.load_state_dict(weights)
     model.eval()
     with torch.no_grad():
-        views = [model.activate(mean @ w, m) for m, (mean, w) in enumerate(zip(means, model.weight))]
+        views = [
+            model.activate(mean @ w, m) for m, (mean, w) in enumerate(zip(means, model.weight))
+        ]
         betas = model.betas(views)
         nodes = model.combine(views, betas)
     return Learned(model, betas, nodes, losses, ended, time.perf_counter() - started)

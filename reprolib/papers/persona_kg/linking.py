@@ -60,7 +60,9 @@ def read_resources(triples: str | Path) -> pd.DataFrame:
     table["creators"] = creators.reindex(table.index)
     table["years"] = years.reindex(table.index)
     for column in ("creators", "years"):
-        table[column] = [value if isinstance(value, frozenset) else frozenset() for value in table[column]]
+        table[column] = [
+            value if isinstance(value, frozenset) else frozenset() for value in table[column]
+        ]
     return table.rename_axis("resource").reset_index()
 
 
@@ -72,7 +74,10 @@ def link_items(items: pd.DataFrame, resources: pd.DataFrame, origin: Origin | No
     A creator that both know must be the same, and so must a year; where neither side knows one, the label decides.
     Of several resources that fit, one that a creator or year confirms is taken if it is the only one.
     """
-    by_label = {key: part for key, part in resources.assign(key=resources["label"].map(key_of)).groupby("key")}
+    by_label = {
+        key: part
+        for key, part in resources.assign(key=resources["label"].map(key_of)).groupby("key")
+    }
     rows = []
     for item in items.itertuples():
         candidates = by_label.get(key_of(item.title))
@@ -87,6 +92,37 @@ def link_dataset(dataset: Dataset, triples: str | Path) -> Links:
     texts = dataset.item_texts.loc[first:last]
     items = texts.assign(item=[str(i) for i in dataset.split.items[first - 1 : last]])
     return link_items(items, read_resources(triples), dataset.origin)
+
+
+def snapshot_of(dataset: Dataset, triples: str) -> Path | None:
+    """The N-Triples file to link by: the given one, a miniature world's own, or None for a set that comes linked."""
+    from reprolib.data.datasets import WORLD, world_folder
+
+    if triples:
+        return Path(triples)
+    if dataset.name.startswith(WORLD):
+        size = dataset.name.removeprefix(WORLD).partition("/")[0]
+        return world_folder(size) / "dbpedia_facts.nt.gz"
+    return None
+
+
+def links_of(dataset: Dataset, triples: str = "") -> Links:
+    """The links of a data set: ours where there is a snapshot, else those it was published with.
+
+    triples  an N-Triples file, or ""; see `snapshot_of`
+    A published link shows as an item with facts; the others have the outcome "no such label".
+    """
+    snapshot = snapshot_of(dataset, triples)
+    if snapshot is not None:
+        return link_dataset(dataset, snapshot)
+    first, last = dataset.split.candidates
+    items = [str(i) for i in dataset.split.items[first - 1 : last]]
+    facts = dataset.corpus.facts
+    subjects = set() if facts is None else set(facts["subject"].to_list())
+    outcomes = [LINKED if item in subjects else NO_LABEL for item in items]
+    resources = [item if item in subjects else "" for item in items]
+    table = pd.DataFrame({"item": items, "resource": resources, "outcome": outcomes})
+    return Links(table, dataset.origin)
 
 
 def known_links(path: str | Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from reprolib.training.batches import Batch
 
 SESSION_FIRST = 2.0  # bias of the gate at the start: σ(2) = 0.88 of the session, so that a persona has to earn its share
 
+
 class PersonaSession(nn.Module):
     """e_i = v_i + W_x x_i;  s = SASRec(e);  g = σ(W_g [s; W_z z]);  q = g ⊙ s + (1 - g) ⊙ W_z z;  y_i = q · e_i.
 

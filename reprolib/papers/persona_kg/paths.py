@@ -106,3 +106,37 @@ def _product(chain: tuple[sparse.csr_matrix, ...], size: int) -> sparse.csr_matr
     for factor in chain:
         product = product @ factor
     return product
+
+
+def by_hand_example() -> tuple[KnowledgeGraph, MetaPath, np.ndarray]:
+    """Ten nodes for a computation by hand: 3 users, 4 items, 2 features, 1 entity.
+
+    Returns the graph, its path UIU, and the path's mean with one self-loop of users whose vectors are 1, 2 and 4.
+    """
+    from reprolib.data.origin import Origin
+    from reprolib.papers.persona_kg.graph import co_occurrence
+
+    def matrix(pairs: list[tuple[int, int]], shape: tuple[int, int]) -> sparse.csr_matrix:
+        rows, columns = zip(*pairs, strict=True)
+        return sparse.csr_matrix((np.ones(len(pairs), np.float32), (rows, columns)), shape=shape)
+
+    user_item = matrix([(0, 1), (0, 2), (1, 2), (1, 3), (2, 4)], (3, 5))
+    item_feature = matrix([(1, 0), (2, 0), (3, 1), (4, 1)], (5, 2))
+    item_entity = matrix([(1, 0), (4, 0)], (5, 1))
+    names = ["crime", "romance"]
+    graph = KnowledgeGraph(
+        user_item,
+        co_occurrence(user_item),
+        item_feature,
+        item_entity,
+        names,
+        ["Paris"],
+        {},
+        Origin(),
+    )
+    path = meta_paths(graph, ("UIU",))[0]
+    x = np.array([[1.0], [2.0], [4.0]], np.float32)
+    values = x
+    for factor in reversed(path.factors(user_item)):
+        values = factor @ values
+    return graph, path, ((x + values) / 2)[:, 0]

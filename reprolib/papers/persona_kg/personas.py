@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from reprolib.data.dataset import Dataset
+from reprolib.data.origin import Origin
 from reprolib.data.split import Split
 from reprolib.papers.persona_kg.graph import KnowledgeGraph, build_graph
 from reprolib.papers.persona_kg.hdgi import Learned, train_hdgi
@@ -57,7 +58,9 @@ class FoldIn:
     def persona(self, items: list[int]) -> Tensor:
         """(d_p,): the persona of a new user who met these items; of nobody known: the empty list is an error."""
         if not items:
-            raise ValueError("a user without events has no persona; recommend by popularity instead")
+            raise ValueError(
+                "a user without events has no persona; recommend by popularity instead"
+            )
         codes = torch.tensor(items)
         has_path = self.exists[codes][:, :, None]  # (n, P, 1)
         own = self.own[codes].mean(0)
@@ -83,7 +86,8 @@ class Personas:
     after    (target events, d_p) float32: row e is the user's persona after event e; None for source "none"
     learned  the trained HDGI of "hdgi", "dgi" and "shuffled", else None
     x        (n_items + 1, d₀) item vectors that started the graph
-    paths    names of the meta-paths that exist
+    paths    names of the meta-paths that exist;  graph: the graph of "hdgi", "dgi", "mean" and "shuffled"
+    origin   of a table that shows them
     report   how it was trained, for the run's record
     """
 
@@ -92,6 +96,7 @@ class Personas:
     x: Tensor | None = None
     paths: tuple[str, ...] = ()
     graph: KnowledgeGraph | None = None
+    origin: Origin = field(default_factory=Origin)
     report: dict = field(default_factory=dict)
 
 
@@ -177,7 +182,9 @@ def _from_graph(dataset: Dataset, options: PersonaOptions, seed: int, x: Tensor)
     if options.source == "mean":
         after = reduced(after, options.dim)
     paths = tuple(learned.model.names)
-    return Personas(standardised(after, split), learned, x, paths, graph, report)
+    made_of = Origin((), (), (seed,), (options.annotator,), (options.encoder,))
+    origin = dataset.origin | made_of
+    return Personas(standardised(after, split), learned, x, paths, graph, origin, report)
 
 
 def learn(
@@ -274,6 +281,13 @@ def standardised(after: Tensor, split: Split) -> Tensor:
     end = torch.from_numpy(split.train_end)[event_users(split)]
     training = after[torch.arange(len(after)) < end]
     return (after - training.mean(0)) / training.std(0).clamp(min=1e-6)
+
+
+def not_updated(after: Tensor, split: Split) -> Tensor:
+    """(target events, d_p): from validation on, the persona as it was after the user's last training event."""
+    last = np.maximum(split.train_end - 1, split.ptr[:-1])
+    last = torch.from_numpy(last)[event_users(split)]
+    return after[torch.minimum(torch.arange(len(after)), last)]
 
 
 def _of_another(after: Tensor, split: Split, seed: int) -> Tensor:

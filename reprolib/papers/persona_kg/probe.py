@@ -29,7 +29,15 @@ def named_nodes(personas: Personas) -> tuple[list[str], Tensor]:
         of_node = matrix.T.tocsr()
         for node in range(of_node.shape[0]):
             vectors.append(tables.persona(of_node[node].indices.tolist()))
-    return names, torch.stack(vectors) if vectors else torch.empty(0, personas.learned.nodes.shape[1])
+    return names, torch.stack(vectors) if vectors else torch.empty(
+        0, personas.learned.nodes.shape[1]
+    )
+
+
+def plain_name(name: str) -> str:
+    """A node's name as a reader would write it: "subject: Category:Works_about_danger" is "works about danger"."""
+    text = name.partition(": ")[2] or name
+    return text.removeprefix("Category:").replace("_", " ")
 
 
 def nearest_words(users: Tensor, names: list[str], nodes: Tensor, k: int = 5) -> list[list[str]]:
@@ -40,7 +48,9 @@ def nearest_words(users: Tensor, names: list[str], nodes: Tensor, k: int = 5) ->
     return [[names[place] for place in row] for row in best]
 
 
-def judged(dataset: Dataset, words: list[list[str]], users: np.ndarray, seed: int = 0) -> pd.DataFrame:
+def judged(
+    dataset: Dataset, words: list[list[str]], users: np.ndarray, seed: int = 0
+) -> pd.DataFrame:
     """A forced choice: which of two people's items do these words describe? One row per question and user.
 
     words  of each of `users` (codes), as `nearest_words` gives them
@@ -53,7 +63,7 @@ def judged(dataset: Dataset, words: list[list[str]], users: np.ndarray, seed: in
     about = (texts["title"] + " " + texts["categories"].map(" ".join)).to_dict()
     rng = np.random.default_rng(seed)
     other = users[(np.arange(len(users)) + rng.integers(1, len(users), len(users))) % len(users)]
-    said = encode([", ".join(row) for row in words], progress=False)
+    said = encode([", ".join(map(plain_name, row)) for row in words], progress=False)
     questions = {
         "training items": lambda u: split.item[split.ptr[u] : split.train_end[u]],
         "next item": lambda u: split.item[[split.test[u]]],
@@ -86,6 +96,53 @@ def agreement_table(answers: pd.DataFrame) -> pd.DataFrame:
                 "users": len(part),
             }
         )
+    return pd.DataFrame(rows)
+
+
+def words_table(dataset: Dataset, words: list[list[str]], users: list[int]) -> pd.DataFrame:
+    """user, latest training titles, nearest words: what a reader compares; `words` of all users."""
+    split = dataset.split
+    titles = dataset.item_texts["title"]
+    rows = []
+    for user in users:
+        items = split.item[split.ptr[user] : split.train_end[user]][-3:]
+        rows.append(
+            {
+                "user": user,
+                "latest training titles": "; ".join(titles[code] for code in items),
+                "nearest words": "; ".join(plain_name(word) for word in words[user]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def training_table(learned: list[Personas], seeds: list[int]) -> pd.DataFrame:
+    """seed, epochs, first loss, last loss, ended, seconds of HDGI's training."""
+    rows = []
+    for seed, personas in zip(seeds, learned, strict=True):
+        run = personas.learned
+        rows.append(
+            {
+                "seed": seed,
+                "epochs": len(run.losses),
+                "first loss": run.losses[0],
+                "lowest loss": min(run.losses),
+                "ended": run.ended,
+                "seconds": run.seconds,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def attention_table(learned: list[Personas], seeds: list[int]) -> pd.DataFrame:
+    """seed, path, beta: attention over meta-paths."""
+    rows = []
+    for seed, personas in zip(seeds, learned, strict=True):
+        betas = personas.learned.betas.tolist()
+        rows += [
+            {"seed": seed, "path": path, "beta": beta}
+            for path, beta in zip(personas.paths, betas, strict=True)
+        ]
     return pd.DataFrame(rows)
 
 

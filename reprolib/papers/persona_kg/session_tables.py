@@ -6,17 +6,21 @@ import pandas as pd
 from reprolib.data.split import Split
 from reprolib.evaluate.metrics import value
 from reprolib.evaluate.rank_table import labels
+from reprolib.evaluate.significance import against_each, holm
 from reprolib.evaluate.summary import per_user, subgroups, summarise
 from reprolib.papers.persona_kg.graph import hide_users
 from reprolib.runs.grid import Grid
-from reprolib.runs.state import training_states
+from reprolib.runs.state import mark_tests, training_states
 
 BINS = ((0, 3), (4, 6), (7, 10**9))  # training events of a user
 
 
-def with_state(frame: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """The frame with label, metrics and the column "training": how each row's training ended."""
-    states = training_states(grid.ranks, grid.cost)
+def with_state(frame: pd.DataFrame, everything: Grid) -> pd.DataFrame:
+    """The frame with labels for systems and the column "training": how each row's training ended.
+
+    everything  the grid whose floors decide which rows are below
+    """
+    states = training_states(everything.ranks, everything.cost)
     states = dict(zip(labels(states).astype(str), states["training"], strict=True))
     names = labels(frame).astype(str)
     factors = [c for c in ("variant", "on", "dataset", "direction") if c in frame]
@@ -26,20 +30,48 @@ def with_state(frame: pd.DataFrame, grid: Grid) -> pd.DataFrame:
 
 def retrieval_table(grid: Grid) -> pd.DataFrame:
     """HR@10, HR@100 and NDCG@10 of every system with intervals, and how its training ended."""
-    return with_state(summarise(grid.ranks, ["HR@10", "HR@100", "NDCG@10"]), grid)
+    return with_state_of(grid, grid)
 
 
-def rerank_table(before: Grid, after: Grid) -> pd.DataFrame:
-    """generator, stage (before, after), HR@10, NDCG@10, MRR@10, training: candidates as they come and reordered."""
+def with_state_of(grid: Grid, everything: Grid) -> pd.DataFrame:
+    """`retrieval_table` of a grid whose floors stand in another."""
+    return with_state(summarise(grid.ranks, ["HR@10", "HR@100", "NDCG@10"]), everything)
+
+
+def rerank_table(before: Grid, after: Grid, everything: Grid) -> pd.DataFrame:
+    """generator, stage (before, after), HR@10, NDCG@10, MRR@10, training: candidates as they come and reordered.
+
+    everything  the grid with the floors
+    """
     metrics = ["HR@10", "NDCG@10", "MRR@10"]
     rows = []
-    both = before + after
     for stage, grid, column in (("before", before, "system"), ("after", after, "on")):
         frame = summarise(grid.ranks, metrics)
-        states = with_state(frame, both)["training"]
-        frame = frame.assign(generator=frame[column], stage=stage, training=states)
-        rows.append(frame[["generator", "stage", *_with_widths(metrics), "users", "seeds", "training"]])
+        training = with_state(frame, everything + before + after)["training"]
+        frame = frame.assign(generator=frame[column], stage=stage, training=training)
+        columns = ["generator", "stage", *_with_widths(metrics), "users", "seeds", "training"]
+        rows.append(frame[columns])
     return pd.concat(rows, ignore_index=True)
+
+
+def rerank_tests(before: Grid, after: Grid, metric: str, everything: Grid) -> pd.DataFrame:
+    """Each generator's reordered candidates (ours) against the same as they come (rival), with `mark_tests`' marks.
+
+    p is Holm-corrected over the generators.
+    """
+    both = before + after
+    rows = []
+    for name in before.ranks["system"].astype(str).unique():
+        pair = pd.concat(
+            [before.where(system=name).ranks, after.ranks[after.ranks["on"] == name]],
+            ignore_index=True,
+        )
+        ours = str(labels(pair[pair["on"] == name]).iloc[0])
+        rows.append(against_each(pair, metric, ours))
+    tests = pd.concat(rows, ignore_index=True)
+    tests = tests.assign(p=holm(tests["p"]))
+    grid = everything + both
+    return mark_tests(tests, grid.ranks, grid.cost)
 
 
 def tail_table(grid: Grid) -> pd.DataFrame:
@@ -65,9 +97,7 @@ def cold_table(grid: Grid, split: Split, hide: float) -> pd.DataFrame:
         group[(history >= low) & (history <= high)] = name
     who = np.where(np.isin(ranks["user"], hidden), "unknown", "known")
     table = ranks.assign(who=who, history_group=group)
-    frame = summarise(
-        table, ["HR@10", "NDCG@10"], by=["system", "who", "history_group", "dataset"]
-    )
+    frame = summarise(table, ["HR@10", "NDCG@10"], by=["system", "who", "history_group", "dataset"])
     frame = frame.rename(columns={"who": "users are", "history_group": "earlier events"})
     return frame.drop(columns="dataset")
 
@@ -92,20 +122,20 @@ def reranked_curve(grids: dict[int, Grid]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def control_sentence(tests: pd.DataFrame, mark: str) -> str:
-    """Whether the positive control succeeded, from the rows of `against_each` of the controls.
+def control_sentence(tests: pd.DataFrame, without: str, mark: str) -> str:
+    """Whether the positive control succeeded: do true personas beat the model without a persona?
 
-    tests  our oracle row against its rivals, with the marks of `mark_tests`; mark: their column
+    tests    rows of `against_each` of the true personas, with the marks of `mark_tests`
+    without  label of the model without a persona;  mark: the column of the marks
     """
-    judged = tests[tests[mark] == ""]
-    if not len(judged):
-        reasons = ", ".join(sorted(set(tests[mark])))
-        return f"The positive control cannot be judged ({reasons}): no result below is a result yet."
-    ahead = judged[(judged["difference"] > 0) & (judged["p"] < 0.05)]
-    names = ", ".join(ahead["rival"].astype(str)) or "nothing"
+    row = tests[tests["rival"].astype(str) == without].iloc[0]
+    if row[mark]:
+        return f"The positive control carries no verdict ({row[mark]}): no null result below is a result yet."
+    if row["difference"] > 0 and row["p"] < 0.05:
+        return f"The positive control succeeded: true personas beat {without} (p = {row['p']:.3f})."
     return (
-        f"True personas beat {names}; of {len(judged)} comparisons that carry a verdict, {len(ahead)} are significant. "
-        "Where they do not beat the model without a persona, a null result of learned personas says nothing."
+        f"The positive control failed: true personas do not beat {without} (p = {row['p']:.3f}), so that no null "
+        "result of learned personas is a result."
     )
 
 

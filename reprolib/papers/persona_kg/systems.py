@@ -10,7 +10,7 @@ from reprolib.data.dataset import Dataset
 from reprolib.papers.persona_kg.graph import hide_users
 from reprolib.papers.persona_kg.items import item_vectors
 from reprolib.papers.persona_kg.model import PersonaSession
-from reprolib.papers.persona_kg.personas import PersonaOptions, personas_of
+from reprolib.papers.persona_kg.personas import PersonaOptions, not_updated, personas_of
 from reprolib.rerankers.first_stage import kept, lists
 from reprolib.training.built_system import BuiltSystem
 from reprolib.training.fitted import Fitted
@@ -61,6 +61,7 @@ def persona_session_model(
     annotator: str = "embedded",
     encoder: str = "minilm",
     hide: float = 0.0,
+    update: bool = True,
 ) -> PersonaSession:
     """The session model of stage 2 with personas of stage 1.
 
@@ -70,6 +71,7 @@ def persona_session_model(
     persona_dim, paths, start, rewired, semantic  of the graph, see `PersonaOptions`
     graph_epochs, graph_patience, graph_lr        of HDGI
     hide     share of users that are unknown: in no graph, no training and no validation
+    update   fold held-out events that are already past into the persona; False: it stays as training left it
     HDGI's seed is the run's: the one that torch was seeded with last.
     """
     dataset = seen_by_training(dataset, hide)
@@ -87,11 +89,14 @@ def persona_session_model(
         encoder=encoder,
     )
     personas = personas_of(dataset, options, torch.initial_seed() % 2**31)
+    after = personas.after
+    if after is not None and not update:
+        after = not_updated(after, dataset.split)
     vectors = item_vectors(dataset, annotator, encoder, dim) if text else None
     model = PersonaSession(
         dataset.split,
         text=vectors,
-        after=personas.after,
+        after=after,
         dim=dim,
         length=length,
         blocks=blocks,
