@@ -188,7 +188,7 @@ def test_an_item_without_link_is_passed_over_and_a_user_of_such_items_keeps_the_
 
 
 def test_an_unknown_meta_path_names_the_known():
-    with pytest.raises(ValueError, match="UIXU.*UIU, UIIU"):
+    with pytest.raises(ValueError, match=r"UIXU.*UIU, UIIU"):
         meta_paths(graph_of([(0, 1)]), ("UIXU",))
 
 
@@ -421,7 +421,7 @@ def test_a_batch_names_the_events_that_it_reads(dataset):
     batch = batches.batch(torch.arange(5))
     item = torch.from_numpy(dataset.split.item)
     assert torch.equal(item[batch.event][batch.real], batch.tgt[batch.real])
-    users, places = dataset.split.held_out("test")
+    _, places = dataset.split.held_out("test")
     last = batch.event[torch.arange(5), batch.n - 1]
     assert last.tolist() == (places[:5] - 1).tolist()
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from reprolib.papers.persona_kg.probe import plain_name
 from reprolib.report.figures import GREY, MARKERS, PALETTE, panels
-from reprolib.report.plots import curves
+from reprolib.report.plots import curves, name_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,7 +79,7 @@ def attention_figure(betas: pd.DataFrame) -> "Figure":
 def candidates_figure(recall: pd.DataFrame, reranked: pd.DataFrame) -> "Figure":
     """Figure 3: how many held-out items are among the first M, and NDCG@10 after M candidates were reordered.
 
-    recall    system, M, HR@M;  reranked: system, M, NDCG@10
+    recall    system, M, HR@M;  reranked: system, M, NDCG@10 and "NDCG@10 ±", whose bars are 95 % intervals
     """
     figure, axes = panels(rows=2, width=6.4, height=5.6)
     curves(
@@ -101,7 +101,22 @@ def candidates_figure(recall: pd.DataFrame, reranked: pd.DataFrame) -> "Figure":
         ax=axes[1],
         xlabel="M, number of candidates that SASRec reorders",
         ylabel="NDCG@10 after reordering",
+        named=False,
     )
+    for line, (_, part) in zip(
+        list(axes[1].get_lines()), reranked.groupby("system", sort=False), strict=True
+    ):
+        axes[1].errorbar(
+            part["M"],
+            part["NDCG@10"],
+            part["NDCG@10 ±"],
+            fmt="none",
+            ecolor=line.get_color(),
+            elinewidth=0.8,
+            capsize=3,
+            alpha=0.6,
+        )
+    name_lines(axes[1])
     return figure
 
 

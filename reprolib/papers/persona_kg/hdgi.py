@@ -75,10 +75,13 @@ class HDGI(nn.Module):
         order  (N,) permutation: the rows of X are shuffled, the graph stays
         The corrupted side is propagated after the projection: Â (X[order] W) = Â (X W)[order].
         """
-        true = [self.activate(mean @ w, m) for m, (mean, w) in enumerate(zip(means, self.weight))]
+        true = [
+            self.activate(mean @ w, m)
+            for m, (mean, w) in enumerate(zip(means, self.weight, strict=True))
+        ]
         false = [
             self.activate(path((x @ w)[order]), m)
-            for m, (path, w) in enumerate(zip(paths, self.weight))
+            for m, (path, w) in enumerate(zip(paths, self.weight, strict=True))
         ]
         true_nodes = self.combine(true, self.betas(true))
         false_nodes = self.combine(false, self.betas(false))
@@ -151,7 +154,8 @@ def train_hdgi(
     model.eval()
     with torch.no_grad():
         views = [
-            model.activate(mean @ w, m) for m, (mean, w) in enumerate(zip(means, model.weight))
+            model.activate(mean @ w, m)
+            for m, (mean, w) in enumerate(zip(means, model.weight, strict=True))
         ]
         betas = model.betas(views)
         nodes = model.combine(views, betas)

@@ -1,4 +1,4 @@
-"""DBpedia linking: items to resources by their label, checked by creator or year (sheet, section 11: precision first)."""
+"""DBpedia linking: items to resources by label, checked by creator or year (sheet, section 11: precision first)."""
 
 import re
 from dataclasses import dataclass, field

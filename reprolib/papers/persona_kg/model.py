@@ -8,7 +8,9 @@ from reprolib.data.split import Split
 from reprolib.nn.encoder import CausalEncoder, drop, xavier
 from reprolib.training.batches import Batch
 
-SESSION_FIRST = 2.0  # bias of the gate at the start: σ(2) = 0.88 of the session, so that a persona has to earn its share
+SESSION_FIRST = (
+    2.0  # bias of the gate at the start: σ(2) = 0.88 of the session, a persona earns its share
+)
 
 
 class PersonaSession(nn.Module):

@@ -56,14 +56,19 @@ def meta_paths(graph: KnowledgeGraph, names: tuple[str, ...] = PATHS) -> list[Me
     unknown = [name for name in names if name not in (*PATHS, MERGED)]
     if unknown:
         raise ValueError(f"meta-path {unknown[0]!r} is unknown; use {', '.join((*PATHS, MERGED))}")
-    found = [_path(graph, name) for name in names]
-    found = [path for path in found if path.exists.any()]
+    found = existing_paths(graph, names)
     if not found:
         raise ValueError(
             f"none of the meta-paths {', '.join(names)} exists in the graph of {graph.origin.datasets}; "
             "use UIU, which needs training events only"
         )
     return found
+
+
+def existing_paths(graph: KnowledgeGraph, names: tuple[str, ...]) -> list[MetaPath]:
+    """Those of the named meta-paths that reach anybody; [] where none does."""
+    found = [_path(graph, name) for name in names]
+    return [path for path in found if path.exists.any()]
 
 
 def _path(graph: KnowledgeGraph, name: str) -> MetaPath:
@@ -75,12 +80,7 @@ def _path(graph: KnowledgeGraph, name: str) -> MetaPath:
         "UIFIU": _through(graph.item_feature, live),
         "UIEIU": _through(graph.item_entity, live),
     }
-    if name == MERGED:
-        size = len(live)
-        factors = [_product(chain, size) for chain in chains.values()]
-        between = (by_row(sparse.csr_matrix(sum(factors))),)
-    else:
-        between = chains[name]
+    between = _merged(graph, live) if name == MERGED else chains[name]
     reached = live.astype(np.float32)
     for factor in reversed(between):
         reached = factor @ reached
@@ -101,11 +101,15 @@ def _through(matrix: sparse.csr_matrix, live: np.ndarray) -> tuple[sparse.csr_ma
     return by_row(matrix), _to_live(sparse.csr_matrix(matrix.T), live)
 
 
-def _product(chain: tuple[sparse.csr_matrix, ...], size: int) -> sparse.csr_matrix:
-    product = sparse.identity(size, format="csr", dtype=np.float32)
-    for factor in chain:
-        product = product @ factor
-    return product
+def _merged(graph: KnowledgeGraph, live: np.ndarray) -> tuple[sparse.csr_matrix, ...]:
+    """All relations as one step: the mean over those that an item has, the item itself included."""
+    own = sparse.identity(len(live), format="csr", dtype=np.float32)
+    to_features, from_features = _through(graph.item_feature, live)
+    to_entities, from_entities = _through(graph.item_entity, live)
+    neighbours = _to_live(graph.item_item, live)
+    there = sparse.hstack([own, neighbours, to_features, to_entities], format="csr")
+    back = sparse.vstack([own, own, from_features, from_entities], format="csr")
+    return by_row(there), back
 
 
 def by_hand_example() -> tuple[KnowledgeGraph, MetaPath, np.ndarray]:

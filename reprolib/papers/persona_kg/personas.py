@@ -19,7 +19,7 @@ from reprolib.data.split import Split
 from reprolib.papers.persona_kg.graph import KnowledgeGraph, build_graph
 from reprolib.papers.persona_kg.hdgi import Learned, train_hdgi
 from reprolib.papers.persona_kg.items import item_vectors, reduced
-from reprolib.papers.persona_kg.paths import MERGED, PATHS, meta_paths
+from reprolib.papers.persona_kg.paths import MERGED, PATHS, existing_paths, meta_paths
 
 FOLDS = 4
 SOURCES = ("none", "history", "hdgi", "dgi", "mean", "random", "shuffled", "oracle")
@@ -227,7 +227,7 @@ def unlearned(learned: Learned, width: int) -> Learned:
 def fold_in(graph: KnowledgeGraph, learned: Learned, x: Tensor) -> FoldIn:
     """The tables of one graph; a path of the model that this graph lacks is left out of every persona."""
     users = user_vectors(graph, x)
-    found = {path.name: path for path in meta_paths(graph, (*PATHS, MERGED))}
+    found = {path.name: path for path in existing_paths(graph, tuple(learned.model.names))}
     own, reached, exists = [], [], []
     with torch.no_grad():
         for name, weight in zip(learned.model.names, learned.model.weight, strict=True):

@@ -7,10 +7,10 @@ from reprolib.data.split import Split
 from reprolib.evaluate.metrics import value
 from reprolib.evaluate.rank_table import labels
 from reprolib.evaluate.significance import against_each, holm
-from reprolib.evaluate.summary import per_user, subgroups, summarise
+from reprolib.evaluate.summary import subgroups, summarise
 from reprolib.papers.persona_kg.graph import hide_users
 from reprolib.runs.grid import Grid
-from reprolib.runs.state import mark_tests, training_states
+from reprolib.runs.state import UNTRAINED, mark_tests, training_states
 
 BINS = ((0, 3), (4, 6), (7, 10**9))  # training events of a user
 
@@ -22,6 +22,8 @@ def with_state(frame: pd.DataFrame, everything: Grid) -> pd.DataFrame:
     """
     states = training_states(everything.ranks, everything.cost)
     states = dict(zip(labels(states).astype(str), states["training"], strict=True))
+    untrained = everything.cost[everything.cost["steps"] == 0]["label"]
+    states |= dict.fromkeys(untrained.astype(str), UNTRAINED)
     names = labels(frame).astype(str)
     factors = [c for c in ("variant", "on", "dataset", "direction") if c in frame]
     plain = frame.drop(columns=factors).assign(system=names)
@@ -78,14 +80,14 @@ def tail_table(grid: Grid) -> pd.DataFrame:
     """NDCG@10 and HR@10 where the held-out item is among the 20 % most popular (head) or not (tail)."""
     table = subgroups(grid.ranks)
     frame = summarise(table, ["HR@10", "NDCG@10"], by=["system", "popularity", "dataset"])
-    return frame.drop(columns="dataset")
+    return _grouped(frame.drop(columns="dataset"), ["popularity"])
 
 
 def cold_table(grid: Grid, split: Split, hide: float) -> pd.DataFrame:
     """HR@10 and NDCG@10 by whether the user is known (in graph and training) or hidden, and by the user's history.
 
     split, hide  as the grid was run
-    The history of an unknown user is what is read when the user is tested; nothing of it was trained on.
+    An unknown user's events are read when the user is tested; nothing of them was trained on.
     """
     hidden = hide_users(split, hide)[1]
     ranks = grid.ranks
@@ -98,8 +100,8 @@ def cold_table(grid: Grid, split: Split, hide: float) -> pd.DataFrame:
     who = np.where(np.isin(ranks["user"], hidden), "unknown", "known")
     table = ranks.assign(who=who, history_group=group)
     frame = summarise(table, ["HR@10", "NDCG@10"], by=["system", "who", "history_group", "dataset"])
-    frame = frame.rename(columns={"who": "users are", "history_group": "earlier events"})
-    return frame.drop(columns="dataset")
+    frame = frame.rename(columns={"who": "users are", "history_group": "training events"})
+    return _grouped(frame.drop(columns="dataset"), ["users are", "training events"])
 
 
 def recall_curve(ranks: pd.DataFrame, sizes: list[int]) -> pd.DataFrame:
@@ -113,13 +115,12 @@ def recall_curve(ranks: pd.DataFrame, sizes: list[int]) -> pd.DataFrame:
 
 
 def reranked_curve(grids: dict[int, Grid]) -> pd.DataFrame:
-    """system (the generator), M, NDCG@10 of grids of reranked systems, one for each M."""
-    rows = []
+    """system (the generator), M, NDCG@10 and its "±" of grids of reranked systems, one for each M."""
+    parts = []
     for size, grid in grids.items():
-        for name, part in grid.ranks.groupby("on", sort=False, observed=True):
-            mean = float(per_user(part, "NDCG@10").mean())
-            rows.append({"system": str(name), "M": size, "NDCG@10": mean})
-    return pd.DataFrame(rows)
+        frame = summarise(grid.ranks, ["NDCG@10"])
+        parts.append(frame.assign(system=frame["on"].astype(str), M=size))
+    return pd.concat(parts, ignore_index=True)[["system", "M", "NDCG@10", "NDCG@10 ±"]]
 
 
 def control_sentence(tests: pd.DataFrame, without: str, mark: str) -> str:
@@ -137,6 +138,12 @@ def control_sentence(tests: pd.DataFrame, without: str, mark: str) -> str:
         f"The positive control failed: true personas do not beat {without} (p = {row['p']:.3f}), so that no null "
         "result of learned personas is a result."
     )
+
+
+def _grouped(frame: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
+    """Rows of one group together, the groups in order of their names, systems as they came."""
+    ordered = frame.sort_values(groups, kind="stable", ignore_index=True)
+    return ordered[[*groups, *ordered.columns.drop(groups)]]
 
 
 def _with_widths(metrics: list[str]) -> list[str]:
