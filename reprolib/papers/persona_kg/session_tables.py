@@ -76,6 +76,16 @@ def rerank_tests(before: Grid, after: Grid, metric: str, everything: Grid) -> pd
     return mark_tests(tests, grid.ranks, grid.cost)
 
 
+def clock_sentence(split: Split) -> str:
+    """Whether the events of a data set can be sessions at all."""
+    if split.clock == "order":
+        return (
+            f"{split.name} has no times: its events stand in the order of the file, and where that order means "
+            "nothing, every table below is to be left out."
+        )
+    return f"{split.name} has times: a session is a user's events in their order."
+
+
 def tail_table(grid: Grid) -> pd.DataFrame:
     """NDCG@10 and HR@10 where the held-out item is among the 20 % most popular (head) or not (tail)."""
     table = subgroups(grid.ranks)
