@@ -57,12 +57,20 @@ SYSTEMS: dict[str, System] = {
     "SemaCDR graph-scored": System(SEMACDR, "semacdr", {"loss": "bpr", "score": "graph"}),
     "C2DSR + semantics": System(SEMACDR, "c2dsr_with_semantics"),
     "Tri-CDR + semantics": System(SEMACDR, "tri_cdr_with_semantics"),
-    "SASRec + text": System(PERSONA_KG, "persona_session", {"loss": "softmax", "persona": "none"}),
-    "SASRec + text + history": System(
+    "SASRec + LLM items": System(
+        PERSONA_KG, "persona_session", {"loss": "softmax", "persona": "none"}
+    ),
+    "SASRec + session user": System(
         PERSONA_KG, "persona_session", {"loss": "softmax", "persona": "history"}
     ),
     "Persona-KG": System(PERSONA_KG, "persona_session", {"loss": "softmax"}),
-    "SASRec rerank": System(PERSONA_KG, "sasrec_rerank"),
+    "SASRec + LLM items + rerank": System(
+        PERSONA_KG, "with_rerank", {"first_stage": "SASRec + LLM items"}
+    ),
+    "SASRec + session user + rerank": System(
+        PERSONA_KG, "with_rerank", {"first_stage": "SASRec + session user"}
+    ),
+    "Persona-KG + rerank": System(PERSONA_KG, "with_rerank"),
     "ZS-LLM": System(f"{RERANKERS}.zs_llm", "zs_llm"),
     "TALLRec": System(f"{RERANKERS}.tallrec", "tallrec"),
     "EXP3RT": System(f"{RERANKERS}.exp3rt", "exp3rt"),

@@ -383,7 +383,7 @@ def test_the_gate_is_the_equation_by_hand(dataset):
     torch.testing.assert_close(model.fuse(session, persona), g * session + (1 - g) * persona)
 
 
-@pytest.mark.parametrize("name", ["SASRec + text", "SASRec + text + history", "Persona-KG"])
+@pytest.mark.parametrize("name", ["SASRec + LLM items", "SASRec + session user", "Persona-KG"])
 def test_gradients_reach_every_parameter(dataset, name):
     torch.manual_seed(0)
     model = build_model(name, dataset, **SMALL).train()
@@ -398,7 +398,7 @@ def test_gradients_reach_every_parameter(dataset, name):
     assert not model.item.weight.grad[0].any()
 
 
-@pytest.mark.parametrize("name", ["SASRec + text", "SASRec + text + history", "Persona-KG"])
+@pytest.mark.parametrize("name", ["SASRec + LLM items", "SASRec + session user", "Persona-KG"])
 def test_a_training_position_reads_nothing_after_its_label(dataset, name):
     torch.manual_seed(0)
     model = build_model(name, dataset, **SMALL).eval()
@@ -432,7 +432,7 @@ def ndcg(name, dataset, **options):
     return summarise(ranks, ["NDCG@10"])["NDCG@10"].iloc[0]
 
 
-@pytest.mark.parametrize("name", ["SASRec + text", "SASRec + text + history", "Persona-KG"])
+@pytest.mark.parametrize("name", ["SASRec + LLM items", "SASRec + session user", "Persona-KG"])
 def test_the_groups_that_popularity_cannot_see_are_learned(dataset, name):
     options = {"epochs": 20, "lr": 5e-3, "batch_size": 32}
     assert ndcg(name, dataset, **SMALL, **options) > 2 * ndcg("Popularity", dataset)
@@ -477,14 +477,14 @@ def test_hidden_users_are_in_no_graph_no_training_and_no_validation(dataset):
 def test_reranking_permutes_the_generators_candidates(dataset):
     options = {"dim": 16, "length": 8, "persona_dim": 8, "graph_epochs": 20, "epochs": 3}
     plain = train("Persona-KG", dataset, 0, False, loss="softmax", **options)
-    again = train("SASRec rerank", dataset, 0, False, candidates=20, **options)
+    again = train("Persona-KG + rerank", dataset, 0, False, candidates=20, **options)
     before = rank_fitted(plain, dataset.split, system="a")["rank"].to_numpy()
     after = rank_fitted(again, dataset.split, system="b")["rank"].to_numpy()
     assert ((before <= 20) == (after <= 20)).all()
     assert (before != after).any()
     assert (before[before > 20] == after[before > 20]).all()
-    with pytest.raises(ValueError, match="generator 'BPR' is unknown"):
-        train("SASRec rerank", dataset, 0, False, generator="BPR")
+    with pytest.raises(ValueError, match="first_stage 'BPR' is unknown"):
+        train("Persona-KG + rerank", dataset, 0, False, first_stage="BPR")
 
 
 # --- linking and probe ---

@@ -12,6 +12,7 @@ from reprolib.papers.persona_kg.graph import hide_users
 from reprolib.runs.grid import Grid
 from reprolib.runs.state import UNTRAINED, mark_tests, training_states
 
+RERANK = " + rerank"
 BINS = ((0, 3), (4, 6), (7, 10**9))  # training events of a user
 
 
@@ -47,13 +48,19 @@ def rerank_table(before: Grid, after: Grid, everything: Grid) -> pd.DataFrame:
     """
     metrics = ["HR@10", "NDCG@10", "MRR@10"]
     rows = []
-    for stage, grid, column in (("before", before, "system"), ("after", after, "on")):
+    for stage, grid in (("before", before), ("after", after)):
         frame = summarise(grid.ranks, metrics)
         training = with_state(frame, everything + before + after)["training"]
-        frame = frame.assign(generator=frame[column], stage=stage, training=training)
+        first_stage = frame["system"].map(first_stage_of)
+        frame = frame.assign(generator=first_stage, stage=stage, training=training)
         columns = ["generator", "stage", *_with_widths(metrics), "users", "seeds", "training"]
         rows.append(frame[columns])
     return pd.concat(rows, ignore_index=True)
+
+
+def first_stage_of(system: str) -> str:
+    """The generator of a reranked system: "Persona-KG" of "Persona-KG + rerank"."""
+    return str(system).removesuffix(RERANK)
 
 
 def rerank_tests(before: Grid, after: Grid, metric: str, everything: Grid) -> pd.DataFrame:
@@ -64,11 +71,9 @@ def rerank_tests(before: Grid, after: Grid, metric: str, everything: Grid) -> pd
     both = before + after
     rows = []
     for name in before.ranks["system"].astype(str).unique():
-        pair = pd.concat(
-            [before.where(system=name).ranks, after.ranks[after.ranks["on"] == name]],
-            ignore_index=True,
-        )
-        ours = str(labels(pair[pair["on"] == name]).iloc[0])
+        reordered = after.ranks[after.ranks["system"].map(first_stage_of) == name]
+        pair = pd.concat([before.where(system=name).ranks, reordered], ignore_index=True)
+        ours = str(labels(reordered).iloc[0])
         rows.append(against_each(pair, metric, ours))
     tests = pd.concat(rows, ignore_index=True)
     tests = tests.assign(p=holm(tests["p"]))
@@ -129,7 +134,7 @@ def reranked_curve(grids: dict[int, Grid]) -> pd.DataFrame:
     parts = []
     for size, grid in grids.items():
         frame = summarise(grid.ranks, ["NDCG@10"])
-        parts.append(frame.assign(system=frame["on"].astype(str), M=size))
+        parts.append(frame.assign(system=frame["system"].map(first_stage_of), M=size))
     return pd.concat(parts, ignore_index=True)[["system", "M", "NDCG@10", "NDCG@10 ±"]]
 
 

@@ -19,8 +19,8 @@ from reprolib.training.sequence_system import train_model
 
 GENERATORS = {  # what tells the four candidate generators apart
     "SASRec": {"text": False, "persona": "none"},
-    "SASRec + text": {"persona": "none"},
-    "SASRec + text + history": {"persona": "history"},
+    "SASRec + LLM items": {"persona": "none"},
+    "SASRec + session user": {"persona": "history"},
     "Persona-KG": {"persona": "hdgi"},
 }
 
@@ -113,12 +113,12 @@ def persona_session_model(
 persona_session = BuiltSystem(persona_session_model, train_session, Recipe)
 
 
-def sasrec_rerank(
+def with_rerank(
     dataset: Dataset,
     seed: int,
     progress: bool,
     *,
-    generator: str = "Persona-KG",
+    first_stage: str = "Persona-KG",
     candidates: int = 100,
     dim: int = 64,
     length: int = 50,
@@ -135,14 +135,15 @@ def sasrec_rerank(
     graph_lr: float = 1e-3,
     annotator: str = "embedded",
 ) -> Fitted:
-    """The generator's `candidates` best items reordered by the base SASRec (stage 2, step 6 of the sheet).
+    """The first stage's `candidates` best items reordered by the base SASRec (stage 2, step 6 of the sheet).
 
-    generator  one of GENERATORS
-    Both are trained with the same options and seed; they are kept, so that rerankers of one generator share it.
-    HR@candidates is the generator's. Raises ValueError on an unknown generator.
+    first_stage  one of GENERATORS
+    Both are trained with the same options and seed; they are kept, so that rerankers of one first stage share it.
+    HR@candidates is the first stage's. Raises ValueError on an unknown one.
     """
-    if generator not in GENERATORS:
-        raise ValueError(f"generator {generator!r} is unknown; use one of {', '.join(GENERATORS)}")
+    if first_stage not in GENERATORS:
+        known = ", ".join(GENERATORS)
+        raise ValueError(f"first_stage {first_stage!r} is unknown; use one of {known}")
     training = {
         "dim": dim,
         "length": length,
@@ -164,9 +165,9 @@ def sasrec_rerank(
     split = dataset.split
     shared = (dataset.name, split.digest, seed, *training.items())
     base = kept(("base SASRec", *shared), lambda: sasrec(dataset, seed, False, **training))
-    options = training | graph | GENERATORS[generator]
+    options = training | graph | GENERATORS[first_stage]
     first = kept(
-        (generator, *shared, *graph.items()),
+        (first_stage, *shared, *graph.items()),
         lambda: persona_session(dataset, seed, False, **options),
     )
     first_lists = lists(split, "test", first, candidates)

@@ -2,19 +2,19 @@
 
 ABLATIONS: dict[str, dict[str, object]] = {
     "": {},
-    "U-I only": {"paths": "UIU"},
+    "user-item only": {"paths": "UIU"},
     "w/o item-item": {"paths": "UIU+UIFIU+UIEIU"},
     "w/o features": {"paths": "UIU+UIIU+UIEIU"},
     "w/o DBpedia": {"paths": "UIU+UIIU+UIFIU"},
-    "random start": {"start": "random"},
+    "random init": {"start": "random"},
     "DGI": {"persona": "dgi"},
     "mean pooling": {"persona": "mean"},
 }
 CONTROLS: dict[str, dict[str, object]] = {
-    "true personas": {"persona": "oracle"},
-    "shuffled personas": {"persona": "shuffled"},
-    "random personas": {"persona": "random"},
+    "true persona": {"persona": "oracle"},
+    "shuffled persona": {"persona": "shuffled"},
+    "random persona": {"persona": "random"},
     "random graph": {"rewired": True},
 }
-POSITIVE = "true personas"
+POSITIVE = "true persona"
 NOT_UPDATED = {"": {}, "not updated": {"update": False}}
