@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import types
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ class Ranked:
     ranks: pd.DataFrame
     cost: pd.DataFrame
     origin: Origin = dataclasses.field(default_factory=Origin)
+    cells: list = dataclasses.field(default_factory=list)
 
     def __add__(self, other):
         return Ranked(
@@ -72,6 +74,15 @@ def test_what_is_not_trained_says_so_and_what_is_below_a_floor_too():
     ]
     assert table.loc["SASRec", "HR@10"] == pytest.approx(2 / 3)
     assert table.loc["SASRec", "HR@100"] == 1
+
+
+def test_how_the_graphs_training_ended_stands_beside_the_models():
+    one = grid("Persona-KG", [1, 2])
+    run = types.SimpleNamespace(label="Persona-KG")
+    cell = types.SimpleNamespace(info={"hdgi_ended": "limit"})
+    one.cells.append((run, cell))
+    assert session_tables.retrieval_table(one)["HDGI"].tolist() == ["limit"]
+    assert session_tables.retrieval_table(grid("SASRec", [1, 2]))["HDGI"].tolist() == [""]
 
 
 def test_reranking_is_told_before_and_after_and_tested_against_the_same_candidates():

@@ -38,7 +38,18 @@ def retrieval_table(grid: Grid) -> pd.DataFrame:
 
 def with_state_of(grid: Grid, everything: Grid) -> pd.DataFrame:
     """`retrieval_table` of a grid whose floors stand in another."""
-    return with_state(summarise(grid.ranks, ["HR@10", "HR@100", "NDCG@10"]), everything)
+    table = with_state(summarise(grid.ranks, ["HR@10", "HR@100", "NDCG@10"]), everything)
+    ended = graph_endings(grid)
+    return table.assign(HDGI=[ended.get(name, "") for name in table["system"]])
+
+
+def graph_endings(grid: Grid) -> dict[str, str]:
+    """{label: how the training of its graph ended}, over its seeds: "patience", "limit" or both; none without a graph."""
+    endings: dict[str, set[str]] = {}
+    for run, cell in grid.cells:
+        if "hdgi_ended" in cell.info:
+            endings.setdefault(run.label, set()).add(cell.info["hdgi_ended"])
+    return {label: " and ".join(sorted(ended)) for label, ended in endings.items()}
 
 
 def rerank_table(before: Grid, after: Grid, everything: Grid) -> pd.DataFrame:
