@@ -10,10 +10,12 @@ import pandas as pd
 from reprolib.data.dataset import Dataset
 from reprolib.data.origin import Origin
 from reprolib.data.readers.dbpedia import read_dbpedia
+from reprolib.papers.persona_kg.sparql import ask_endpoint
 
 LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
 CREATORS = ("author", "director", "writer", "developer", "musicalArtist")
 YEARS = ("releaseDate", "publicationDate", "released", "year")
+WANTED = (LABEL, *(f"http://dbpedia.org/ontology/{name}" for name in (*CREATORS, *YEARS)))
 NOT_A_WORD = re.compile(r"[^\w]+")
 YEAR = re.compile(r"\b(1[89]\d\d|20\d\d)\b")
 LINKED, AMBIGUOUS, CONTRADICTED, NO_LABEL = "linked", "ambiguous", "contradicted", "no such label"
@@ -50,19 +52,20 @@ def read_resources(triples: str | Path) -> pd.DataFrame:
     Raises DataError where the file holds no label.
     """
     facts, _ = read_dbpedia(triples, predicates=(LABEL, *CREATORS, *YEARS), progress=False)
-    facts = facts.to_pandas()
+    return resource_table(facts.to_pandas())
+
+
+def resource_table(facts: pd.DataFrame) -> pd.DataFrame:
+    """resource, label, creators, years of facts (subject, relation, object); a resource without a label is left out."""
     labels = facts[facts["relation"] == LABEL].groupby("subject")["object"].first()
     creators = facts[facts["relation"].isin(CREATORS)].groupby("subject")["object"]
     creators = creators.agg(lambda names: frozenset(key_of(name) for name in names))
     years = facts[facts["relation"].isin(YEARS)].groupby("subject")["object"]
     years = years.agg(lambda dates: frozenset(YEAR.findall(" ".join(dates))))
     table = pd.DataFrame({"label": labels})
-    table["creators"] = creators.reindex(table.index)
-    table["years"] = years.reindex(table.index)
-    for column in ("creators", "years"):
-        table[column] = [
-            value if isinstance(value, frozenset) else frozenset() for value in table[column]
-        ]
+    for column, values in (("creators", creators), ("years", years)):
+        found = values.reindex(table.index)
+        table[column] = [sets if isinstance(sets, frozenset) else frozenset() for sets in found]
     return table.rename_axis("resource").reset_index()
 
 
@@ -86,20 +89,27 @@ def link_items(items: pd.DataFrame, resources: pd.DataFrame, origin: Origin | No
     return Links(table, origin or Origin())
 
 
-def link_dataset(dataset: Dataset, triples: str | Path) -> Links:
-    """`link_items` for the target's items of a data set."""
+def link_dataset(dataset: Dataset, source: str | Path) -> Links:
+    """`link_items` for the target's items of a data set.
+
+    source  an N-Triples file, or the address of a SPARQL endpoint
+    """
     first, last = dataset.split.candidates
     texts = dataset.item_texts.loc[first:last]
     items = texts.assign(item=[str(i) for i in dataset.split.items[first - 1 : last]])
-    return link_items(items, read_resources(triples), dataset.origin)
+    if str(source).startswith(("http://", "https://")):
+        resources = resource_table(ask_endpoint(str(source), items["title"].tolist(), WANTED))
+    else:
+        resources = read_resources(source)
+    return link_items(items, resources, dataset.origin)
 
 
-def snapshot_of(dataset: Dataset, triples: str) -> Path | None:
-    """The N-Triples file to link by: the given one, a miniature world's own, or None for a set that comes linked."""
+def snapshot_of(dataset: Dataset, triples: str) -> str | Path | None:
+    """What to link by: the given file or endpoint, a miniature world's own file, or None: the set comes linked."""
     from reprolib.data.datasets import WORLD, world_folder
 
     if triples:
-        return Path(triples)
+        return triples
     if dataset.name.startswith(WORLD):
         size = dataset.name.removeprefix(WORLD).partition("/")[0]
         return world_folder(size) / "dbpedia_facts.nt.gz"
@@ -109,7 +119,7 @@ def snapshot_of(dataset: Dataset, triples: str) -> Path | None:
 def links_of(dataset: Dataset, triples: str = "") -> Links:
     """The links of a data set: ours where there is a snapshot, else those it was published with.
 
-    triples  an N-Triples file, or ""; see `snapshot_of`
+    triples  an N-Triples file, a SPARQL endpoint, or ""; see `snapshot_of`
     A published link shows as an item with facts; the others have the outcome "no such label".
     """
     snapshot = snapshot_of(dataset, triples)

@@ -44,7 +44,7 @@ def with_state_of(grid: Grid, everything: Grid) -> pd.DataFrame:
 
 
 def graph_endings(grid: Grid) -> dict[str, str]:
-    """{label: how the training of its graph ended}, over its seeds: "patience", "limit" or both; none without a graph."""
+    """{label: how the training of its graph ended, over its seeds}: "patience", "limit" or both."""
     endings: dict[str, set[str]] = {}
     for run, cell in grid.cells:
         if "hdgi_ended" in cell.info:
