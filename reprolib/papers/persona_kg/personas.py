@@ -18,7 +18,7 @@ from reprolib.data.origin import Origin
 from reprolib.data.split import Split
 from reprolib.papers.persona_kg.graph import KnowledgeGraph, build_graph
 from reprolib.papers.persona_kg.hdgi import Learned, train_hdgi
-from reprolib.papers.persona_kg.items import item_vectors, reduced
+from reprolib.papers.persona_kg.items import item_vectors
 from reprolib.papers.persona_kg.paths import MERGED, PATHS, existing_paths, meta_paths
 
 FOLDS = 4
@@ -151,7 +151,7 @@ def personas_of(dataset: Dataset, options: PersonaOptions, seed: int) -> Persona
     x = start_vectors(dataset, options, seed)
     if options.source == "history":
         means = running_sum(x[split.item], event_starts(split)) / event_counts(split)[:, None]
-        return Personas(standardised(reduced(means.float(), options.dim), split), x=x)
+        return Personas(standardised(means.float(), split), x=x)
     return _from_graph(dataset, options, seed, x)
 
 
@@ -179,8 +179,6 @@ def _from_graph(dataset: Dataset, options: PersonaOptions, seed: int, x: Tensor)
     after = fold_in_all(split, graph, learned, x)
     if options.source == "shuffled":
         after = _of_another(after, split, seed)
-    if options.source == "mean":
-        after = reduced(after, options.dim)
     paths = tuple(learned.model.names)
     made_of = Origin((), (), (seed,), (options.annotator,), (options.encoder,))
     origin = dataset.origin | made_of
