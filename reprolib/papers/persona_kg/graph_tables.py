@@ -9,7 +9,7 @@ from reprolib.papers.persona_kg.linking import links_of
 
 
 def statistics_table(datasets: list[Dataset]) -> pd.DataFrame:
-    """One row a data set: users, items, events, mean session, edges of the other relations, share of linked items."""
+    """One row a data set and domain: users, items, events, mean session, edges of the other relations, share of linked items."""
     rows = []
     for dataset in datasets:
         split = dataset.split
@@ -18,6 +18,7 @@ def statistics_table(datasets: list[Dataset]) -> pd.DataFrame:
         rows.append(
             {
                 "data set": dataset.name,
+                "domain": split.target,
                 "users": split.n_users,
                 "items": last - first + 1,
                 "mean session": float(np.diff(split.ptr).mean()),
