@@ -9,7 +9,7 @@ from reprolib.papers.persona_kg.linking import links_of
 
 
 def statistics_table(datasets: list[Dataset]) -> pd.DataFrame:
-    """One row a data set and domain: users, items, events, mean session, edges of the other relations, share of linked items."""
+    """One row a data set and domain: users, items, mean session, edges of each relation, share of linked items."""
     rows = []
     for dataset in datasets:
         split = dataset.split
