@@ -187,6 +187,23 @@ def test_an_item_without_link_is_passed_over_and_a_user_of_such_items_keeps_the_
     assert means[:, 0].tolist() == [3.0, 5.0]
 
 
+@pytest.mark.parametrize("name", ["UIEIU", "merged"])
+def test_an_entity_of_very_many_items_costs_its_edges_and_not_their_square(name):
+    n = 50_000
+    users, items = np.arange(n), np.arange(1, n + 1)
+    ones = np.ones(n, np.float32)
+    user_item = sparse.csr_matrix((ones, (users, items)), shape=(n, n + 1))
+    item_entity = sparse.csr_matrix((ones, (items, np.zeros(n, int))), shape=(n + 1, 1))
+    nothing = sparse.csr_matrix((n + 1, 0), dtype=np.float32)
+    no_item = sparse.csr_matrix((n + 1, n + 1), dtype=np.float32)
+    graph = kg.KnowledgeGraph(user_item, no_item, nothing, item_entity, [], ["hub"], {}, Origin())
+    (path,) = meta_paths(graph, (name,))
+    assert sum(factor.nnz for factor in path.factors(user_item)) <= 8 * n
+    x = (np.arange(n) % 2).astype(np.float32)[:, None]
+    if name == "UIEIU":
+        assert path.from_items(x)[1:, 0] == pytest.approx(x.mean(), rel=1e-4)
+
+
 def test_an_unknown_meta_path_names_the_known():
     with pytest.raises(ValueError, match=r"UIXU.*UIU, UIIU"):
         meta_paths(graph_of([(0, 1)]), ("UIXU",))
