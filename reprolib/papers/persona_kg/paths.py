@@ -35,8 +35,11 @@ class MetaPath:
     exists: np.ndarray
 
     def from_items(self, users: np.ndarray) -> np.ndarray:
-        """(n_items + 1, d): mean over the path from each item on; `users` (n_users, d); zeros where it ends."""
-        values = self.item_user @ users
+        """(n_items + 1, d): mean over the path from each item on; `users` (n_users, d); zeros where it ends.
+
+        Summed in double precision: a hub's mean has very many small terms.
+        """
+        values = self.item_user @ users.astype(np.float64)
         for factor in reversed(self.between):
             values = factor @ values
         return np.asarray(values, np.float32)
@@ -81,7 +84,7 @@ def _path(graph: KnowledgeGraph, name: str) -> MetaPath:
         "UIEIU": _through(graph.item_entity, live),
     }
     between = _merged(graph, live) if name == MERGED else chains[name]
-    reached = live.astype(np.float32)
+    reached = live.astype(np.float64)
     for factor in reversed(between):
         reached = factor @ reached
     if between:
