@@ -107,6 +107,7 @@ def domains_in(direction: str) -> list[str]:
 NAMES: dict[str, Callable[[str], None]] = {
     "CONTROL_SYSTEMS": check_system,
     "COST_SYSTEMS": check_system,
+    "GENERATORS": check_system,
     "LEAK_SYSTEMS": check_system,
     "PLUGIN": check_system,
     "SYSTEMS": check_system,

@@ -34,10 +34,12 @@ class System:
 BASELINES, RERANKERS, PAPERS = "reprolib.baselines", "reprolib.rerankers", "reprolib.papers"
 SEMACDR = f"{PAPERS}.semacdr.systems"
 PERSONA4REC = f"{PAPERS}.persona4rec.systems"
+PERSONA_KG = f"{PAPERS}.persona_kg.systems"
 SYSTEMS: dict[str, System] = {
     "Popularity": System(f"{BASELINES}.popularity", "popularity"),
     "Markov": System(f"{BASELINES}.markov", "markov"),
     "ItemKNN": System(f"{BASELINES}.item_knn", "item_knn"),
+    "SessionKNN": System(f"{BASELINES}.session_knn", "session_knn"),
     "BPR-MF": System(f"{BASELINES}.bpr_mf", "bpr_mf"),
     "BPR-MF-both": System(f"{BASELINES}.bpr_mf", "bpr_mf", {"domains": "all"}),
     "LightGCN": System(f"{BASELINES}.lightgcn", "lightgcn"),
@@ -57,6 +59,20 @@ SYSTEMS: dict[str, System] = {
     ),
     "C2DSR + semantics": System(SEMACDR, "c2dsr_with_semantics"),
     "Tri-CDR + semantics": System(SEMACDR, "tri_cdr_with_semantics"),
+    "SASRec + LLM items": System(
+        PERSONA_KG, "persona_session", {"loss": "softmax", "persona": "none"}
+    ),
+    "SASRec + session user": System(
+        PERSONA_KG, "persona_session", {"loss": "softmax", "persona": "history"}
+    ),
+    "Persona-KG": System(PERSONA_KG, "persona_session", {"loss": "softmax"}),
+    "SASRec + LLM items + rerank": System(
+        PERSONA_KG, "with_rerank", {"first_stage": "SASRec + LLM items"}
+    ),
+    "SASRec + session user + rerank": System(
+        PERSONA_KG, "with_rerank", {"first_stage": "SASRec + session user"}
+    ),
+    "Persona-KG + rerank": System(PERSONA_KG, "with_rerank"),
     "ZS-LLM": System(f"{RERANKERS}.zs_llm", "zs_llm"),
     "TALLRec": System(f"{RERANKERS}.tallrec", "tallrec"),
     "EXP3RT": System(f"{RERANKERS}.exp3rt", "exp3rt"),
