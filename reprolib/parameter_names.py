@@ -110,6 +110,7 @@ NAMES: dict[str, Callable[[str], None]] = {
     "GENERATORS": check_system,
     "LEAK_SYSTEMS": check_system,
     "PLUGIN": check_system,
+    "RERANKERS": check_system,
     "SYSTEMS": check_system,
     "DATASET": check_dataset,
     "DATASETS": check_dataset,
