@@ -185,8 +185,8 @@ class _PairBatches:
             self.read[row, : len(query)] = torch.tensor([place[text] for text in query])
             self.weights[row, : len(query)] = gamma ** torch.arange(len(query))
         self.positive = torch.tensor([place[text] for text in positives])
-        self.user = torch.from_numpy(pairs["user"].to_numpy(np.int64))
-        self.item = torch.from_numpy(pairs["item"].to_numpy(np.int64))
+        self.user = torch.tensor(pairs["user"].to_numpy())
+        self.item = torch.tensor(pairs["item"].to_numpy())
 
     def epoch(self, batch_size: int, rng: np.random.Generator):
         """Row numbers of an epoch's batches; a last batch of one pair has no contrast and is left out."""
