@@ -127,8 +127,9 @@ def _tests(both: pd.DataFrame, metric: str, pairs: list[tuple[str, str]]) -> pd.
             test = compare(values, ours, other, bootstraps=0)
             test = with_seeds(test, runs_of[ours], runs_of[other], seeds)
             fewest = min(runs_of[ours], runs_of[other])
-            reasons = [f"{ours} below a random order" if test["a"] < floor else ""]
-            reasons += ["one seed" if fewest < 2 else ""]
+            sides = ((ours, test["a"]), (other, test["b"]))
+            reasons = [f"{name} below a random order" for name, mean in sides if mean < floor]
+            reasons += ["one seed"] if fewest < 2 else []
             rows.append(
                 {
                     "data set": str(dataset),
@@ -143,7 +144,7 @@ def _tests(both: pd.DataFrame, metric: str, pairs: list[tuple[str, str]]) -> pd.
                     "p": test["p_t"],
                     "users": test["n"],
                     "seeds": fewest,
-                    NO_VERDICT: "; ".join(filter(None, reasons)),
+                    NO_VERDICT: "; ".join(reasons),
                 }
             )
     columns = ["data set", "generator", "reranker", "difference", "p", NO_VERDICT]
