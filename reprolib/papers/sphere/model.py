@@ -13,6 +13,10 @@ class Backbone(Protocol):
         """Scores (B, k) and states (B, k, d) of users (B,) with items (B, k)."""
         ...
 
+    def own_loss(self, users: Tensor, items: Tensor) -> Tensor:
+        """The backbone's penalty on the batch: users (B,), items (B, 1 + n)."""
+        ...
+
 
 class SemanticTower(nn.Module):
     """h = MLP([W_c c; W_t t; W_c c * W_t t]) of a user's community vector c and an item's text vector t."""
