@@ -27,7 +27,11 @@ class Lazy(click.Group):
             "persona4rec",
             "Build, query and serve an index of item personas.",
         ),
-        "results": ("reprolib.runs.cli", "results", "List, show and prune stored runs."),
+        "results": (
+            "reprolib.runs.cli",
+            "results",
+            "List, show, judge, publish and prune stored runs.",
+        ),
     }
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -82,6 +86,7 @@ def main() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to render; default figures/PROFILE.",
 )
+@click.option("--retrain", is_flag=True, help="Train what published ranks hold, too.")
 def run(
     names: tuple[str, ...],
     profile: str,
@@ -89,14 +94,19 @@ def run(
     settings: tuple[str, ...],
     scheduler: str | None,
     figures: Path | None,
+    retrain: bool,
 ) -> None:
     """Execute notebooks (default: all) and render their tables and figures.
 
     A notebook is named by stem, number or path; a path is the file that it names. The exit code is 1 where a
     notebook failed and 130 after Ctrl-C.
     """
+    import os
+
     from reprolib.run_notebooks import INTERRUPTED, reason_of, run_notebooks
 
+    if retrain:
+        os.environ["REPROLIB_RETRAIN"] = "1"  # the kernels inherit it
     try:
         overrides = _settings(settings)
         outcomes = run_notebooks(names, profile, jobs, overrides, scheduler, figures)

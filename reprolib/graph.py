@@ -100,17 +100,19 @@ def user_item(split: Split, domains: str = "all") -> sparse.csr_matrix:
     return _binary(user, item, (split.n_users, split.n_items + 1))
 
 
-def co_interaction(split: Split, neighbours: int = 50) -> sparse.csr_matrix:
+def co_interaction(split: Split, neighbours: int = 50, users: int = 1) -> sparse.csr_matrix:
     """(n_items + 1) square, symmetric, binary: items of one domain that the same users met in training.
 
     Each item chooses the `neighbours` others it shares most users with (equal counts: the smaller code); an edge
     stands where either chose the other. No edge crosses domains; the diagonal is empty.
+    users  fewest users that two items share; from 2 on no edge is the trace of a single user's own events
     """
     events = user_item(split)
     ranges = [(0, 0), *split.ranges.values()]  # padding, then the domains
     blocks = [events[:, first : last + 1].T @ events[:, first : last + 1] for first, last in ranges]
     shared_users = sparse.block_diag(blocks).tocsr()
     shared_users.setdiag(0)
+    shared_users.data[shared_users.data < users] = 0
     shared_users.eliminate_zeros()
     shared_users.sort_indices()
     row = np.repeat(np.arange(shared_users.shape[0]), np.diff(shared_users.indptr))

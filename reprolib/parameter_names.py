@@ -31,6 +31,21 @@ def check_language_model(name: str) -> None:
         )
 
 
+def check_control(name: str) -> None:
+    """Raises ValueError where the text names neither a control annotator nor a language model."""
+    from reprolib.llm.controls import oracle_share  # heavy: it imports numpy
+
+    if oracle_share(name) is None:
+        check_language_model(name)
+
+
+def check_published_check(name: str) -> None:
+    """Raises ValueError, with the nearest name, where no comparison with published numbers is called so."""
+    from reprolib.runs.checks import find_check  # heavy: it imports pandas
+
+    find_check(name)
+
+
 def check_dataset(name: str) -> None:
     """Raises ValueError where neither the registry nor the miniature world has a data set of that name.
 
@@ -60,10 +75,10 @@ def check_metric(name: str) -> None:
 
 def check_world(size: str) -> None:
     """Raises ValueError where the miniature world has no such size."""
-    from reprolib.data.world import SIZES
+    from reprolib.data.world import WORLDS
 
-    if size not in SIZES:
-        raise ValueError(f"there is no world of size {size!r}; use one of {', '.join(SIZES)}")
+    if size not in WORLDS:
+        raise ValueError(f"there is no world {size!r}; use one of {', '.join(WORLDS)}")
 
 
 def domains_of(dataset: str) -> list[str]:
@@ -90,11 +105,12 @@ def domains_in(direction: str) -> list[str]:
 
 
 NAMES: dict[str, Callable[[str], None]] = {
+    "CONTROL_SYSTEMS": check_system,
     "COST_SYSTEMS": check_system,
+    "GENERATORS": check_system,
     "LEAK_SYSTEMS": check_system,
     "PLUGIN": check_system,
     "SYSTEMS": check_system,
-    "CHECKS": check_dataset,
     "DATASET": check_dataset,
     "DATASETS": check_dataset,
     "FIRST_STAGE_ONLY": check_dataset,
@@ -112,4 +128,8 @@ NAMES: dict[str, Callable[[str], None]] = {
     "ANNOTATOR": check_language_model,
     "LLM": check_language_model,
     "WORLD": check_world,
+    "CHECKS": check_published_check,
+    "CONTROL_ANNOTATORS": check_control,
+    "CONTROL_PLACES": check_dataset,
+    "CONTROL_WORLDS": check_dataset,
 }

@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,6 +83,7 @@ def run_notebooks(
     outcomes = {}
     with (
         contextlib.suppress(KeyboardInterrupt),
+        _ended_as_a_whole(),
         tqdm(total=len(tasks), unit="notebook", disable=not progress) as bar,
     ):
         for wave in _waves(paths):
@@ -94,6 +97,28 @@ def run_notebooks(
     if figures.exists():
         write_index(figures)
     return sorted(outcomes.values(), key=lambda outcome: outcome.notebook)
+
+
+@contextlib.contextmanager
+def _ended_as_a_whole() -> Iterator[None]:
+    """A polite kill (SIGTERM) ends the run as Ctrl-C does, and either ends its worker processes and their kernels."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a signal can be caught in the main thread only
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _waves(paths: list[Path]) -> list[list[Path]]:

@@ -4,6 +4,7 @@ import pytest
 
 from reprolib.papers.persona4rec.reranking_tables import (
     against,
+    ceiling_and_floor,
     gains_beside,
     reranking_table,
     segments,
@@ -42,8 +43,23 @@ def test_a_system_that_generates_for_nobody_is_left_out(table):
 
 
 def test_the_dagger_marks_who_beats_the_generator_only(table):
-    marks = reranking_table(table, ["HR@5", "NDCG@10"]).set_index("reranker")["NDCG@10 †"]
+    two = pd.concat([table, table.assign(seed=1)])
+    marks = reranking_table(two, ["HR@5", "NDCG@10"]).set_index("reranker")["NDCG@10 †"]
     assert marks.to_dict() == {"none": False, "Good": True, "Same": False}
+    assert not reranking_table(table, ["NDCG@10"])["NDCG@10 †"].any()  # one seed
+
+
+def test_a_reranker_below_a_random_order_carries_no_verdict(table):
+    """The generator's lists hold three of four items; a random order of 20 has a known expectation."""
+    bad = ranks("Bad on BPR-MF", np.tile([20, 20, 30, 20], 50))
+    two = pd.concat([table, bad])
+    two = pd.concat([two, two.assign(seed=1)])
+    rows = against(two, "Bad").set_index("against")
+    assert set(rows["no verdict because"]) == {"Bad below a random order"}
+    assert against(two, "Good").set_index("against").loc["none", "no verdict because"] == ""
+    floor = ceiling_and_floor(two).iloc[0]
+    expectation = 0.75 * (1 / np.log2(np.arange(2, 12))).sum() / 20
+    assert floor["random order"] == pytest.approx(expectation)
 
 
 def test_differences_are_paired_with_every_other_order(table):

@@ -99,12 +99,12 @@ class C2DSR(nn.Module):
         return h["target"] + shared, loss
 
     def shared_loss(self, shared: Tensor, batch: Batch, table: Tensor) -> Tensor:
-        """`binary_loss` of the next target item from the merged states (B, T, d) alone."""
+        """`binary_loss` of the next target item from the merged states (B, T, d) alone, times `batch.label_weight`."""
         labels = batch.real & (batch.mix_ptr >= 0)
         positives = batch.pos[labels]
         first, last = self.items_of["target"]
         negatives = torch.randint(first, last + 1, positives.shape, device=positives.device)
-        return binary_loss(shared[labels], table, positives, negatives)
+        return batch.label_weight * binary_loss(shared[labels], table, positives, negatives)
 
     def infomax(self, batch: Batch, h: dict[str, Tensor]) -> Tensor:
         """Sum over both domains of the discriminator's cross-entropy."""

@@ -13,7 +13,7 @@ from reprolib.training.batches import Batch
 from reprolib.training.losses import nt_xent
 from reprolib.training.sequence_system import sequence_system
 
-COSINE_SCALE = 5.0  # score = 5 cos(state, item)
+COSINE_SCALE = 5.0  # at the start: score = 5 cos(state, item)
 TAU = 0.1  # temperature of NT-Xent
 MARGIN = 4.0  # of the triplet loss
 PAIRS = (
@@ -22,14 +22,15 @@ PAIRS = (
 
 
 class TriCDR(nn.Module):
-    """Three encoders; each target state attends over the states of all three; score = 5 cos(fused, item).
+    """Three encoders; each target state attends over the states of all three; score = s cos(fused, item).
 
     Loss: + `triple` NT-Xent over the three pairs of last states + `triplet` hinge with source as anchor, merged as
     positive, target as negative (MARGIN). Only states at or before the pointers of the Batch are facts.
     Ours differs from the code: trained from a random start (there: from three trained SASRecs), early stopping on
-    validation (there: test), and one cosine in training and test.
+    validation (there: test), one cosine in training and test, one item table (there: three), and s is learned from 5
+    on (there: it stays 5, at which a softmax over thousands of items cannot give any item much).
     views  the plug-in of SemaCDR section 3.4, see `C2DSR`
-    Parameters: (items + 1) d + 3 encoders + 3 attention networks (5 d 80 + 80 40 + 162) + 4 d² + 2 d + 3 (d² + d).
+    Parameters: (items + 1) d + 3 encoders + 3 attention networks (5 d 80 + 80 40 + 162) + 4 d² + 2 d + 3 (d² + d) + 1.
     """
 
     parts = ("tgt", "src", "mix")
@@ -60,6 +61,7 @@ class TriCDR(nn.Module):
         self.fuse = nn.Sequential(nn.Linear(3 * dim, dim), nn.LeakyReLU(), nn.Linear(dim, dim))
         self.project = nn.ModuleList(nn.Linear(dim, dim) for _ in range(3))
         xavier(self)
+        self.log_scale = nn.Parameter(torch.tensor(COSINE_SCALE).log())
         self.views = views
 
     def report(self) -> dict:
@@ -71,8 +73,8 @@ class TriCDR(nn.Module):
         return self.views(self.item.weight) if self.views else self.item.weight
 
     def item_table(self) -> Tensor:
-        """(n_items + 1, d) unit vectors times 5."""
-        return COSINE_SCALE * F.normalize(self.input_table(), dim=-1)
+        """(n_items + 1, d) unit vectors times s."""
+        return self.log_scale.exp() * F.normalize(self.input_table(), dim=-1)
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """States of the merged (B, M, d), the source (B, S, d) and the target sequence (B, T, d)."""

@@ -94,12 +94,15 @@ class Dataset:
 
     @functools.cached_property
     def text_digest(self) -> str:
-        """SHA-256 (16 digits) of every text that a system can read; "" where there are none."""
+        """SHA-256 (16 digits) of every text and fact that a system can read; "" where there are none."""
         if self.corpus is None:
             return ""
         reviews = self.corpus.interactions.select("user", "item", "domain", "review")
         total = hashlib.sha256()
-        for frame in (self.corpus.items, reviews):
+        frames = [self.corpus.items, reviews]
+        if self.corpus.facts is not None:
+            frames.append(self.corpus.facts)
+        for frame in frames:
             total.update(frame.write_ndjson().encode())
         return total.hexdigest()[:16]
 

@@ -22,8 +22,6 @@ from reprolib.data.split import (
     temporal_cut,
 )
 
-FIVE_CORE = (p.drop_duplicates, partial(p.k_core, users=5, items=5, per_domain=True))
-OVERLAP = (*FIVE_CORE, partial(p.minimum_per_domain, events=3))
 PROTOCOLS = {
     "leave-one-out": leave_one_out,
     "temporal": temporal_cut,
@@ -70,18 +68,18 @@ def load_split(
 def load_corpus(name: str, data_dir: str | None = None) -> tuple[Corpus, pd.DataFrame]:
     """The prepared corpus and its audit.
 
-    name  "world-SIZE/DOMAIN" or "world-SIZE/DOMAIN-DOMAIN" (two or more): the miniature world of that size, made on
-          first use; else a real set of the registry (`reprolib data list`), looked for in data_dir or $REPROLIB_DATA;
-          or several of these joined by "|": their users are kept apart, whatever their ids
-    Worlds become 5-cores per domain; domains joined by "-" keep the users with 3 events in each of them. Real sets
-    stay as published, without repeated and undated events.
+    name  "world-NAME/DOMAIN" or "world-NAME/DOMAIN-DOMAIN" (two or more): the miniature world of that name (one of
+          WORLDS), made on first use; else a real set of the registry (`reprolib data list`), looked for in data_dir or
+          $REPROLIB_DATA; or several of these joined by "|": their users are kept apart, whatever their ids
+    Worlds become 5-cores per domain, sparse ones keep rare items; domains joined by "-" keep the users with 3 events
+    in each of them. Real sets stay as published, without repeated and undated events.
     """
     parts = [part.strip() for part in name.split(DISJOINT)]
     if len(parts) > 1:
         return _disjoint(parts, data_dir)
     if name.startswith(WORLD):
         size, domains = _world_parts(name)
-        return p.prepare(_world(name, size, domains), *(OVERLAP if len(domains) > 1 else FIVE_CORE))
+        return p.prepare(_world(name, size, domains), *_world_steps(size, len(domains)))
     from reprolib.data.sources.registry import load
 
     corpus = load(name, data_dir)
@@ -109,6 +107,13 @@ def directions_of(
     return chosen
 
 
+def eligibility_of(places: list[tuple[str, str]], data_dir: str | None = None) -> pd.DataFrame:
+    """`reprolib.data.statistics.eligibility` of (data set, direction) places."""
+    from reprolib.data.statistics import eligibility
+
+    return eligibility([load_split(*place, data_dir=data_dir) for place in places])
+
+
 def known_dataset(name: str) -> None:
     """Raise DataError, with the nearest name, where no data set is called so. Nothing is loaded."""
     from reprolib.data.sources.registry import source
@@ -120,12 +125,39 @@ def known_dataset(name: str) -> None:
             source(part)
 
 
-def world_folder(size: str) -> Path:
-    """Folder of the default miniature world of that size, made on first use."""
+def world_folder(name: str) -> Path:
+    """Folder of the miniature world of that name (one of WORLDS), made on first use."""
     from reprolib.cache import cache_dir
-    from reprolib.data.world import make_world
+    from reprolib.data.world import WORLDS, make_world
 
-    return make_world(cache_dir() / "worlds" / f"{size}-{WORLD_SEED}", size=size, seed=WORLD_SEED)
+    folder = cache_dir() / "worlds" / f"{name}-{WORLD_SEED}"
+    return make_world(folder, seed=WORLD_SEED, **WORLDS[name])
+
+
+def world_truth(dataset: str, table: str) -> pl.DataFrame:
+    """What only the generator of a miniature world knows, for oracles and checks; see `read_truth`.
+
+    dataset  name of a data set of one world
+    Raises DataError where it is none.
+    """
+    from reprolib.data.world import read_truth
+
+    if not dataset.startswith(WORLD) or DISJOINT in dataset:
+        raise DataError(
+            f"{dataset}: the truth is known of a miniature world only, named {WORLD}..."
+        )
+    return read_truth(world_folder(_world_parts(dataset)[0]), table)
+
+
+def _world_steps(name: str, n_domains: int) -> tuple:
+    """How a world becomes a data set."""
+    from reprolib.data.world import SIZES, WORLDS
+
+    core = SIZES[WORLDS[name]["size"]].core
+    steps = (p.drop_duplicates, partial(p.k_core, users=5, items=core, per_domain=True))
+    if n_domains == 1:
+        return steps
+    return (*steps, partial(p.minimum_per_domain, events=3))
 
 
 def _disjoint(names: list[str], data_dir: str | None) -> tuple[Corpus, pd.DataFrame]:
@@ -158,15 +190,15 @@ def _with_own_users(corpus: Corpus, name: str) -> Corpus:
 
 
 def _world_parts(name: str) -> tuple[str, tuple[str, ...]]:
-    """(size, domains) of the name of a world. Raises DataError where it does not read so."""
-    from reprolib.data.world import DOMAINS, SIZES
+    """(world, domains) of the name of a world. Raises DataError where it does not read so."""
+    from reprolib.data.world import DOMAINS, WORLDS
 
     size, _, domains = name.removeprefix(WORLD).partition("/")
     chosen = tuple(domains.split("-"))
-    if size not in SIZES or not domains:
+    if size not in WORLDS or not domains:
         raise DataError(
-            f"data set {name!r}: a world is named world-SIZE/DOMAIN or world-SIZE/DOMAIN-DOMAIN with SIZE "
-            f"one of {', '.join(SIZES)}, for example world-quick/food-kitchen"
+            f"data set {name!r}: a world is named world-NAME/DOMAIN or world-NAME/DOMAIN-DOMAIN with NAME "
+            f"one of {', '.join(WORLDS)}, for example world-quick/food-kitchen"
         )
     for domain in chosen:
         if domain not in DOMAINS:

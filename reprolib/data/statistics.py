@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 
 from reprolib.data.corpus import Corpus
+from reprolib.data.split import ARROW, Split
 
 
 def statistics(corpus: Corpus) -> pd.DataFrame:
@@ -95,3 +96,47 @@ def domain_ratio(corpus: Corpus) -> pd.DataFrame:
     bins = np.minimum(np.floor(larger * 10 + 1e-9), 9).astype(int)
     names = [f"{10 * b}-{10 * b + 10} %" for b in range(5, 10)]
     return pd.DataFrame({"bin": names, "share": [float((bins == b).mean()) for b in range(5, 10)]})
+
+
+FEWEST_EVENTS = 2.0  # training events an item, below which ids cannot be learned
+MOST_COLD = 1 / 3  # share of test events whose item has no training event
+MOST_WITHOUT_SOURCE = 1 / 3  # share of test events before which the user has no source event
+
+
+def eligibility(splits: list[Split]) -> pd.DataFrame:
+    """Can systems be compared on this split at all? One row per split.
+
+    Columns: data set, direction, "events an item" (training events per target item), "cold %" (test events whose item
+    has no training event), "no source %" (test events before which the user has no source event that may be read),
+    "tied %" (labels with the time of the event before them: their order is the file's), "not eligible because" ("" =
+    the split carries verdicts).
+    """
+    return pd.DataFrame([_eligibility_row(split) for split in splits])
+
+
+def _eligibility_row(split: Split) -> dict[str, object]:
+    _, item = split.train_pairs("target")
+    first, last = split.candidates
+    seen = np.bincount(item, minlength=last + 1)
+    _, test = split.held_out("test")
+    events = seen[first : last + 1].mean()
+    cold = (seen[split.item[test]] == 0).mean()
+    without_source = (split.before[test] == 0).mean() if split.source else np.nan
+    same_user = np.ones(len(split.item), bool)
+    same_user[split.ptr[:-1]] = False
+    label = np.flatnonzero(same_user)
+    tied = (split.time[label] == split.time[label - 1]).mean()
+    reasons = {
+        f"fewer than {FEWEST_EVENTS:.0f} training events an item": events < FEWEST_EVENTS,
+        "a third of the test items is cold": cold > MOST_COLD,
+        "a third of the users has no source event": without_source > MOST_WITHOUT_SOURCE,
+    }
+    return {
+        "data set": split.name,
+        "direction": f"{split.source}{ARROW}{split.target}" if split.source else split.target,
+        "events an item": events,
+        "cold %": 100 * cold,
+        "no source %": 100 * without_source,
+        "tied %": 100 * tied,
+        "not eligible because": "; ".join(reason for reason, holds in reasons.items() if holds),
+    }

@@ -154,14 +154,28 @@ def against_each(
     untrained  systems without chance, for which one run says all
     p is Holm-corrected over all rows.
     """
+    return _corrected(_paired_with(table, metric, ours, untrained, base_is_rival=False))
+
+
+def each_against(
+    table: pd.DataFrame, metric: str, base: str, untrained: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Each system of each (dataset, direction) against `base`; otherwise as `against_each`."""
+    return _corrected(_paired_with(table, metric, base, untrained, base_is_rival=True))
+
+
+def _paired_with(
+    table: pd.DataFrame, metric: str, base: str, untrained: tuple[str, ...], base_is_rival: bool
+) -> pd.DataFrame:
+    """Every system but `base` paired with `base`, which is the rival or ours; p is not corrected."""
     seeds = pooled_seed_variance(table, metric, untrained)
     rows = []
     for _, part in table.groupby(["dataset", "direction"], sort=False, observed=True):
         values = user_values(part, metric)
-        for rival in values.columns:
-            if rival != ours:
-                rows.append(_paired_row(part, values, metric, (ours, rival), seeds, untrained))
-    return _corrected(pd.DataFrame(rows))
+        for other in values.columns.drop(base):
+            pair = (other, base) if base_is_rival else (base, other)
+            rows.append(_paired_row(part, values, metric, pair, seeds, untrained))
+    return pd.DataFrame(rows)
 
 
 def best_rivals(

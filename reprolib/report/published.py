@@ -54,26 +54,45 @@ def paper_statistics(paper: str, datasets: list[str], data_dir: str | None = Non
     return beside[beside["paper"] == paper].drop(columns=["paper", "table"])
 
 
-def ranks_beside(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Published results (params/published/protocol.csv) beside ours, where the data set is the same.
+WITHIN = 0.05  # relative deviation up to which a published number counts as reached
 
-    Ours come from full ranks; for a sampled protocol it is the exact expectation under as many negatives.
+
+def ranks_beside(grid: Grid) -> pd.DataFrame:
+    """Published results (params/published/protocol.csv) beside ours, one row per number of a system that ran.
+
+    Ours come from full ranks; for a sampled protocol it is the exact expectation under as many negatives. Columns
+    dataset, system, question, metric, published, ours (mean over users and seeds), "deviation %", within ("yes" up to
+    5 %), training (see `training_states`), seeds, source.
     """
+    ranks = grid.ranks
+    names = labels(ranks)
+    states = training_states(ranks, grid.cost)
+    training = dict(
+        zip(zip(states["dataset"], labels(states), strict=True), states["training"], strict=True)
+    )
     rows = []
     for row in published("protocol").to_dict("records"):
-        part = ranks[(ranks["dataset"] == row["dataset"]) & (ranks["system"] == row["system"])]
-        if len(part):
-            sampled = None if row["protocol"] == "full" else int(row["protocol"].split("-")[1])
-            ours = per_user(part, row["metric"], sampled).mean()
-            rows.append(
-                {k: row[k] for k in ("dataset", "system", "protocol", "metric")}
-                | {
-                    "published": row["value"],
-                    "ours": ours,
-                    "ours / published": ours / row["value"],
-                    "source": row["source"],
-                }
-            )
+        part = ranks[(ranks["dataset"] == row["dataset"]) & (names == row["system"])]
+        if part.empty:
+            continue
+        sampled = None if row["protocol"] == "full" else int(row["protocol"].split("-")[1])
+        ours = per_user(part, row["metric"], sampled).mean()
+        deviation = ours / row["value"] - 1
+        rows.append(
+            {
+                "dataset": row["dataset"],
+                "system": row["system"],
+                "question": f"among {sampled} negatives" if sampled else "full ranking",
+                "metric": row["metric"],
+                "published": row["value"],
+                "ours": ours,
+                "deviation %": 100 * deviation,
+                "within": "yes" if abs(deviation) <= WITHIN else "no",
+                "training": training[row["dataset"], row["system"]],
+                "seeds": part["seed"].nunique(),
+                "source": row["source"],
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -100,11 +100,19 @@ def _arrow(direction: str) -> str:
 
 
 def benchmark_sentence(measured: pd.DataFrame) -> str:
-    """How far our numbers are from the published ones: smallest and largest ratio.
+    """How many published numbers ours reach, one sentence per system and data set.
 
     measured  from `ranks_beside`
     """
     if measured.empty:
-        return "None of the published rows belongs to a data set that was run."
-    ratios = measured["ours / published"]
-    return f"Ours are {ratios.min():.2f} to {ratios.max():.2f} times the published numbers."
+        return "Nothing to compare in this profile: no comparison with published numbers is configured."
+    sentences = []
+    keys = ["dataset", "system", "question", "source"]
+    for (dataset, system, question, source), part in measured.groupby(keys, sort=False):
+        reached = (part["within"] == "yes").sum()
+        low, high = part["deviation %"].min(), part["deviation %"].max()
+        sentences.append(
+            f"{system} on {dataset}, {question}: {reached} of {len(part)} numbers of {source} within 5 %; "
+            f"deviations {low:+.1f} to {high:+.1f} % ({part['training'].iloc[0]}, {part['seeds'].iloc[0]} seeds)."
+        )
+    return "\n".join(sentences)

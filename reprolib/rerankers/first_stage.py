@@ -43,11 +43,17 @@ def kept(key: tuple, make: Callable[[], T]) -> T:
 
 @dataclass(frozen=True)
 class Lists:
-    """Candidate lists of a stage: candidates (events, k) in first-stage order, users (events,), and the rows whose
-    held-out item stands in its list. Only these can change by reranking, so only these are scored."""
+    """Candidate lists of a stage. Only rows whose held-out item stands in its list can change by reranking.
+
+    candidates (events, k)  items in first-stage order;  scores (events, k)  the first stage's own
+    users (events,), goals (events,)  user and held-out item of each event
+    rows       the events whose held-out item is in its list: only these are scored
+    """
 
     candidates: np.ndarray
+    scores: np.ndarray
     users: np.ndarray
+    goals: np.ndarray
     rows: np.ndarray
 
     def rerank(self, score: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
@@ -77,6 +83,9 @@ def lists(split: Split, stage: str, generator: Fitted, k: int = 20) -> Lists:
             f"candidates: a user of {split.name} has met {most} of {last - first + 1} items, so that "
             f"fewer than {k} are left; use fewer candidates"
         )
-    best = top_lists(generator, split, stage, k).numpy()
-    holds_target = (best == split.item[where][:, None]).any(1)
-    return Lists(best, users, np.flatnonzero(holds_target))
+    best = top_lists(generator, split, stage, k)
+    queries, items = generator.vectors(stage)
+    scores = (queries[:, None] * items[best]).sum(-1).numpy()
+    goals = split.item[where]
+    holds_target = (best.numpy() == goals[:, None]).any(1)
+    return Lists(best.numpy(), scores, users, goals, np.flatnonzero(holds_target))

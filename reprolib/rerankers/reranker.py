@@ -9,6 +9,7 @@ import numpy as np
 from reprolib.data.dataset import Dataset
 from reprolib.rerankers.first_stage import Lists, first_stage, lists
 from reprolib.training.fitted import Fitted
+from reprolib.training.stopping import Training
 
 TIMED = 10  # lists that are scored one by one for the latency
 
@@ -23,14 +24,14 @@ class Reranker:
     score       scores of candidate lists
     parameters  weights of its own model
     seconds     what making it took
-    history     rows {"epoch", "loss"} of its training
+    training    how its training went; only a history of rows {"epoch", "loss"} where nothing was validated
     report      what the run's record shall say besides
     """
 
     score: Score
     parameters: int = 0
     seconds: float = 0.0
-    history: list[dict] = field(default_factory=list)
+    training: Training = field(default_factory=Training)
     report: dict = field(default_factory=dict)
 
 
@@ -61,7 +62,11 @@ def rerank_lists(
         first.vectors,
         reranker.parameters,
         reranker.seconds,
-        reranker.history,
+        reranker.training.history,
+        steps=reranker.training.steps,
+        looks=reranker.training.looks,
+        best_look=reranker.training.best_look,
+        ended=reranker.training.ended,
         report=reranker.report,
         reranked=lambda: (test_lists.candidates, test_lists.rerank(reranker.score)),
     )
@@ -91,4 +96,4 @@ def of_language_model(
     report |= {"memory_gb": model.memory_gb, "latency_ms": latency_ms(score, test_lists)}
     history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(losses, start=1)]
     parameters = sum(p.numel() for p in model.model.parameters())
-    return Reranker(score, parameters, seconds, history, report)
+    return Reranker(score, parameters, seconds, Training(history=history), report)

@@ -1,4 +1,4 @@
-"""`reprolib results`: what the store of runs holds."""
+"""`reprolib results`: what the store of runs holds, what of it is published, and how it is judged."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import click
 )
 @click.pass_context
 def results(context: click.Context, store: str | None) -> None:
-    """List, show and prune stored runs."""
+    """List, show, judge, publish and prune stored runs."""
     from reprolib.runs.store import default_store
 
     context.obj = Path(store) if store else default_store()
@@ -64,6 +64,40 @@ def show(store: Path, digest: str) -> None:
     factors = {name: info["run"][name] for name in FACTORS}
     ranks = read_cell(found[0]).ranks.assign(**factors, negatives=0)
     click.echo(summarise(ranks, ["HR@10", "NDCG@10", "MRR"]).to_string(index=False))
+
+
+@results.command()
+@click.argument("dataset", required=False)
+@click.option("--metric", default="NDCG@10", show_default=True)
+@click.option("--sampled", type=click.IntRange(1), help="Expected among so many negatives.")
+@click.pass_obj
+def judge(store: Path, dataset: str | None, metric: str, sampled: int | None) -> None:
+    """Tables and tests of stored ranks, nothing is trained: every data set, or one.
+
+    For the ranks behind figures/real: reprolib results --store figures/real/ranks judge
+    """
+    from reprolib.runs.judge import judged_places
+
+    for heading, table, tests in judged_places(store, dataset, metric, sampled):
+        click.echo(f"\n{heading}")
+        click.echo(table.to_string(index=False))
+        if len(tests):
+            click.echo(tests.to_string(index=False))
+
+
+@results.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.pass_obj
+def publish(store: Path, folder: Path | None) -> None:
+    """Copy finished runs on real data, made by the present code, to FOLDER (default: figures/real/ranks)."""
+    from reprolib.folders import root_folder
+    from reprolib.runs.published_ranks import PLACE
+    from reprolib.runs.published_ranks import publish as copy_to
+
+    goal = folder or root_folder() / PLACE
+    new = copy_to(store, goal, lambda info: info["code"] == _current(info["run"]["system"]))
+    size = sum(path.stat().st_size for path in goal.glob("*.parquet")) / 1e6
+    click.echo(f"{len(new)} runs are new in {goal}, which now holds {size:.1f} MB")
 
 
 @results.command()

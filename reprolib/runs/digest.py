@@ -21,6 +21,8 @@ INFRASTRUCTURE = (
     "reprolib.cli",
     "reprolib.project",
     "reprolib.data",
+    "reprolib.flat_yaml",
+    "reprolib.folders",
     "reprolib.evaluate.rank_table",
     "reprolib.evaluate.summary",
     "reprolib.evaluate.significance",

@@ -18,6 +18,7 @@ from reprolib.data.origin import Origin
 from reprolib.data.split import parse_direction
 from reprolib.evaluate.rank_table import FACTORS, RANK_COLUMNS, label
 from reprolib.runs.digest import code_digest, digest_of, options_text
+from reprolib.runs.published_ranks import PLACE, find_published
 from reprolib.runs.store import (
     FORMAT,
     Cell,
@@ -216,7 +217,7 @@ def run_grid(
     scheduler: str | None = None,
     progress: bool = True,
 ) -> Grid:
-    """Execute the cells that the store does not hold, then give all of them.
+    """Execute the cells that neither the store nor the published ranks hold, then give all of them.
 
     store      folder of cells; default `<cache>/results`
     data_dir   folder of real data sets; default $REPROLIB_DATA
@@ -230,15 +231,14 @@ def run_grid(
 
     store = Path(store) if store else default_store()
     store.mkdir(parents=True, exist_ok=True)
-    failures = []
-    digests: dict[Run, str] = {}
-    for run in dict.fromkeys(cells):
-        try:
-            digests[run] = cell_digest(run, data_dir)
-        except (ValueError, OSError) as error:
-            failures.append(_failure(run, error))
+    digests, unread = _digests(cells, data_dir)
     done = {run: _read(cell_path(store, digest)) for run, digest in digests.items()}
+    published = _published([run for run in [*done, *unread] if done.get(run) is None], data_dir)
+    done |= published
+    failures = [_failure(run, error) for run, error in unread.items() if run not in published]
     missing = [run for run, cell in done.items() if cell is None]
+    if published:
+        print(_published_sentence(published))
     threads = max(1, int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1) // jobs)
     silent = not (progress and missing)
     with (
@@ -388,6 +388,52 @@ def parallel_backend(jobs: int, scheduler: str | None, threads: int):
     if jobs == 1:
         return contextlib.nullcontext()
     return parallel_config(backend="loky", inner_max_num_threads=threads)
+
+
+def _digests(cells: list[Run], data_dir: str | None) -> tuple[dict[Run, str], dict[Run, Exception]]:
+    """The digest of each run, and the error of each whose data cannot be read or whose options are wrong."""
+    digests, unread = {}, {}
+    for run in dict.fromkeys(cells):
+        try:
+            digests[run] = cell_digest(run, data_dir)
+        except (ValueError, OSError) as error:
+            unread[run] = error
+    return digests, unread
+
+
+def _published(runs_wanted: list[Run], data_dir: str | None) -> dict[Run, Cell]:
+    """The runs among them whose ranks are published; not those that were made on other data than are here."""
+    found = {}
+    for run in runs_wanted:
+        try:
+            cell = find_published(run.factors, run.resolved, options_of(run.system))
+        except ValueError:  # an unknown system or option; the digest has said so
+            continue
+        if cell is None:
+            continue
+        here = _split_digest(run, data_dir)
+        if here in ("", cell.info["split"]):
+            found[run] = cell
+    return found
+
+
+def _split_digest(run: Run, data_dir: str | None) -> str:
+    """Digest of the run's events; "" where the data are not here."""
+    try:
+        return load_dataset(run.dataset, run.direction, run.protocol, data_dir).split.digest
+    except (ValueError, OSError):
+        return ""
+
+
+def _published_sentence(published: dict[Run, Cell]) -> str:
+    """How many runs were not made here, and by which code."""
+    earlier = {
+        run.label for run, cell in published.items() if cell.info["code"] != system_code(run.system)
+    }
+    text = f"{len(published)} runs are published ranks ({PLACE.as_posix()}); --retrain makes them anew."
+    if earlier:
+        text += f" The code has changed since for {', '.join(sorted(earlier))}."
+    return text
 
 
 def _failure(run: Run, error: Exception) -> Failure:

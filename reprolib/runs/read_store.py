@@ -11,6 +11,7 @@ import pandas as pd
 from reprolib.data.origin import Origin
 from reprolib.evaluate.rank_table import FACTORS, RANK_COLUMNS, label
 from reprolib.runs.grid import cost_of, system_code
+from reprolib.runs.published_ranks import published_folder
 from reprolib.runs.state import BELOW, UNFINISHED, training_states
 from reprolib.runs.store import Cell, DamagedCell, default_store, read_cell
 from reprolib.runs.systems import SYSTEMS
@@ -54,10 +55,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class _File:
-    """A stored cell with its place and the time when it was made."""
+    """A stored cell with its place and the time when it was made; a published one counts as older than any other."""
 
     cell: Cell
     made: float
+    published: bool = False
 
     @property
     def run(self) -> dict:
@@ -82,16 +84,18 @@ def load_store(
 ) -> Stored:
     """Read the current cells of the named data sets that were run under the protocol.
 
+    store     folder of cells; default `<cache>/results` and the published ranks
     datasets  names, or the first part of names ("world-quick" is all of that world); default: every data set
-    Left out and counted: unreadable cells, cells of other code or of other data than the newest, and, where a system
-    was run under one name with several options, all but the options with most seeds (then the newest).
+    Left out and counted: unreadable cells, cells of other code (published ones stay) or of other data than the newest,
+    and, where a system was run under one name with several options, all but the options with most seeds (then the
+    newest).
     `cost` has one row per cell: its factors, label, annotator, llm and every number of its record.
     """
     folder = Path(store) if store else default_store()
     left_out: dict[str, int] = {"unreadable or of another version": 0}
     files = []
-    for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
-        file = _open(path)
+    for path, is_published in _paths(folder, None if store else published_folder()):
+        file = _open(path, is_published)
         if file is None:
             left_out["unreadable or of another version"] += 1
         elif file.run["protocol"] == protocol and _named(file.run["dataset"], datasets):
@@ -117,13 +121,23 @@ def annotators(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(name for name in single if name != "none")) or "none"
 
 
-def _open(path: Path) -> _File | None:
+def _paths(folder: Path, published: Path | None) -> list[tuple[Path, bool]]:
+    """(file, is it published?) of the store's cells and of the published ones that the store does not hold."""
+    own = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+    names = {path.name for path in own}
+    others = sorted(published.glob("*.parquet")) if published else []
+    return [(path, False) for path in own] + [(p, True) for p in others if p.name not in names]
+
+
+def _open(path: Path, is_published: bool) -> _File | None:
     """The cell with its age; None where it cannot be used."""
     try:
         cell = read_cell(path)
     except DamagedCell:
         return None
-    return None if cell is None else _File(cell, path.stat().st_mtime)
+    if cell is None:
+        return None
+    return _File(cell, 0.0 if is_published else path.stat().st_mtime, is_published)
 
 
 def _named(dataset: str, wanted: list[str] | None) -> bool:
@@ -135,7 +149,11 @@ def _named(dataset: str, wanted: list[str] | None) -> bool:
 def _of_current_code(files: list[_File]) -> list[_File]:
     names = {file.run["system"] for file in files}
     current = {name: system_code(name) for name in names if name in SYSTEMS}
-    return [file for file in files if file.cell.info["code"] == current.get(file.run["system"])]
+    return [
+        file
+        for file in files
+        if file.published or file.cell.info["code"] == current.get(file.run["system"])
+    ]
 
 
 def _of_newest_data(files: list[_File]) -> list[_File]:

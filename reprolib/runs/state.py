@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from reprolib.evaluate.metrics import value
 from reprolib.evaluate.rank_table import SYSTEM, labels
 from reprolib.runs.systems import FLOORS
 
@@ -32,6 +31,9 @@ def training_states(
     A system is below the floor where its mean metric is below that of the best floor that ran at the same place. One
     unfinished seed makes a system unfinished.
     """
+    # imported here, so that a run does not load what cannot move its ranks
+    from reprolib.evaluate.metrics import value
+
     keys = [*SYSTEM, *PLACE]
     if not len(ranks):
         return pd.DataFrame(columns=[*keys, "training"])
@@ -66,12 +68,14 @@ def mark_tests(
     ranks: pd.DataFrame,
     cost: pd.DataFrame,
     sides: tuple[str, ...] = ("system", "rival"),
+    eligible: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Paired tests with the column "no verdict because": a side unfinished or below the floor, or a single seed.
 
     tests        from `best_rivals`, `against_each` or `leak_gain`
     ranks, cost  of the grid that was tested
     sides        the columns of tests that name a system
+    eligible     table of `reprolib.data.statistics.eligibility`: its reasons are reasons here, too
     The mark is empty where a test carries a verdict.
     """
     states = training_states(ranks, cost)
@@ -81,9 +85,14 @@ def mark_tests(
         for row in states.itertuples()
         if row.training in (UNFINISHED, BELOW)
     }
+    poor_data = {}
+    if eligible is not None:
+        places = zip(eligible["data set"], eligible["direction"], strict=True)
+        poor_data = dict(zip(places, eligible["not eligible because"], strict=True))
     marks = []
     for row in tests.to_dict("records"):
         sides_here = [unfit.get((row["dataset"], row["direction"], row[side])) for side in sides]
         single = "one seed" if row["seeds"] < 2 else ""
-        marks.append("; ".join(filter(None, [*sides_here, single])))
+        place = poor_data.get((row["dataset"], row["direction"]))
+        marks.append("; ".join(filter(None, [*sides_here, single, place])))
     return tests.assign(**{NO_VERDICT: marks})

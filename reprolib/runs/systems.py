@@ -37,10 +37,12 @@ PERSONA4REC = f"{PAPERS}.persona4rec.systems"
 SPHERE = f"{PAPERS}.sphere.systems"
 # as published: InfoNCE against 8 negatives; temperature and learning rate are our reading
 SPHERE_LOSS = {"loss": "infonce", "negatives": 8, "tau": 0.1, "lr": 5e-3}
+PERSONA_KG = f"{PAPERS}.persona_kg.systems"
 SYSTEMS: dict[str, System] = {
     "Popularity": System(f"{BASELINES}.popularity", "popularity"),
     "Markov": System(f"{BASELINES}.markov", "markov"),
     "ItemKNN": System(f"{BASELINES}.item_knn", "item_knn"),
+    "SessionKNN": System(f"{BASELINES}.session_knn", "session_knn"),
     "BPR-MF": System(f"{BASELINES}.bpr_mf", "bpr_mf"),
     "BPR-MF-both": System(f"{BASELINES}.bpr_mf", "bpr_mf", {"domains": "all"}),
     "LightGCN": System(f"{BASELINES}.lightgcn", "lightgcn"),
@@ -55,14 +57,31 @@ SYSTEMS: dict[str, System] = {
     "Tri-CDR": System(f"{BASELINES}.tri_cdr", "tri_cdr"),
     "TJAPL": System(f"{BASELINES}.tjapl", "tjapl"),
     "SemaCDR": System(SEMACDR, "semacdr", {"loss": "bpr"}),
-    "SemaCDR graph-scored": System(SEMACDR, "semacdr", {"loss": "bpr", "score": "graph"}),
+    "SemaCDR graph-scored": System(
+        SEMACDR, "semacdr", {"loss": "bpr", "score": "graph", "residual": True}
+    ),
     "C2DSR + semantics": System(SEMACDR, "c2dsr_with_semantics"),
     "Tri-CDR + semantics": System(SEMACDR, "tri_cdr_with_semantics"),
+    "SASRec + LLM items": System(
+        PERSONA_KG, "persona_session", {"loss": "softmax", "persona": "none"}
+    ),
+    "SASRec + session user": System(
+        PERSONA_KG, "persona_session", {"loss": "softmax", "persona": "history"}
+    ),
+    "Persona-KG": System(PERSONA_KG, "persona_session", {"loss": "softmax"}),
+    "SASRec + LLM items + rerank": System(
+        PERSONA_KG, "with_rerank", {"first_stage": "SASRec + LLM items"}
+    ),
+    "SASRec + session user + rerank": System(
+        PERSONA_KG, "with_rerank", {"first_stage": "SASRec + session user"}
+    ),
+    "Persona-KG + rerank": System(PERSONA_KG, "with_rerank"),
     "ZS-LLM": System(f"{RERANKERS}.zs_llm", "zs_llm"),
     "TALLRec": System(f"{RERANKERS}.tallrec", "tallrec"),
     "EXP3RT": System(f"{RERANKERS}.exp3rt", "exp3rt"),
     "PERSONA4REC": System(PERSONA4REC, "persona4rec"),
-    "PERSONA4REC (vanilla)": System(PERSONA4REC, "persona4rec", {"tuned": False}),
+    "PERSONA4REC (vanilla)": System(PERSONA4REC, "persona4rec", {"tuning": "none"}),
+    "PERSONA4REC (LoRA)": System(PERSONA4REC, "persona4rec", {"tuning": "lora"}),
     "PERSONA4REC (summary only)": System(PERSONA4REC, "persona4rec", {"reads": "summaries"}),
     "LightGCN-InfoNCE": System(SPHERE, "lightgcn_infonce", SPHERE_LOSS),
     "SPHERE-CSP": System(SPHERE, "sphere_lightgcn", SPHERE_LOSS),
@@ -79,6 +98,9 @@ SYSTEMS: dict[str, System] = {
     ),
     "SPHERE (Gaussian)": System(
         SPHERE, "sphere_lightgcn", SPHERE_LOSS | {"user_vector": "gaussian"}
+    "PERSONA4REC + generator": System(PERSONA4REC, "persona4rec", {"added": True}),
+    "summary + generator": System(
+        PERSONA4REC, "persona4rec", {"reads": "summaries", "added": True}
     ),
 }
 # systems without training; a trained system below one of them has not learned

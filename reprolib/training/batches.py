@@ -24,6 +24,8 @@ class Batch:
     src_ptr (B, T)        last index in src that may be read to predict pos; -1 = none
     mix, mix_t, mix_age, mix_dom (B, M), mix_n (B,)   both domains merged by time; mix_dom 0 = source, 1 = target
     mix_ptr (B, T)        last index in mix that may be read to predict pos; -1 = none
+    label_weight, source_label_weight   what a mean over this batch's target or source labels is multiplied by, so that
+                          every label weighs alike, whatever its batch (`Recipe.label_weights`); 1 = not at all
     Fields of parts that were not asked for are None.
     """
 
@@ -45,6 +47,8 @@ class Batch:
     mix_dom: Tensor | None = None
     mix_n: Tensor | None = None
     mix_ptr: Tensor | None = None
+    label_weight: float = 1.0
+    source_label_weight: float = 1.0
 
 
 class Batches:
@@ -56,8 +60,8 @@ class Batches:
     length  at most this many latest events of each sequence
     parts   which sequences to build: ("tgt",), ("tgt", "mix") or ("tgt", "src", "mix")
     device  where the tensors lie
-    Attributes: `user` (rows,) codes, `n_np` (rows,) number of target positions, `longest` (rows,) longest sequence of
-    the parts.
+    Attributes: `user` (rows,) codes, `n_np` (rows,) number of target positions, `source_labels` (rows,) number of
+    source events that have a source event before them, `longest` (rows,) longest sequence of the parts.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Batches:
         user, label = _rows(split, stage)
         self.n_np = np.minimum(label - split.ptr[user], length)
         self.longest = self.n_np
+        self.source_labels = np.zeros(len(user), np.int64)
         self.user = self._tensor(user)
         self.label = self._tensor(label)  # position of each row's last label in `split.item`
         self.n = self._tensor(self.n_np)
@@ -91,6 +96,7 @@ class Batches:
         self.src_item = self._tensor(np.append(split.src_item, 0))
         self.src_time = self._tensor(np.append(split.src_time, 0))
         n_source = np.minimum(split.before[label], self.length)
+        self.source_labels = np.maximum(n_source - 1, 0)
         self.longest = np.maximum(self.longest, n_source)
 
     def _prepare_merged(self, split: Split, user: np.ndarray, label: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """The training loop of sequence models: losses, batches, validation, seeds. Models know nothing of it."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -98,7 +98,6 @@ class SequenceTrainer:
         self.device = next(model.parameters()).device
         self.candidates = split.candidates
         self.batches = Batches(split, "train", model.length, model.parts, self.device)
-        self.labels_of_a_batch = recipe.batch_size * self.batches.n_np.mean()
         self.sampler = Negatives(split) if recipe.loss in ("bce", "bpr") else None
         self.optimiser = torch.optim.Adam(
             _parameter_groups(model),
@@ -129,21 +128,35 @@ class SequenceTrainer:
 
     def _step(self, rows: Tensor, own_negatives: Tensor | None) -> Tensor:
         """One optimiser step on the given rows; returns its loss."""
-        batch = self.batches.batch(rows)
+        batch = self._weighted(self.batches.batch(rows), rows)
         table = self.model.item_table()
         states, model_loss = _training_step(self.model, batch, table)
         labels = batch.real.flatten().nonzero()[:, 0]
         states = states.flatten(0, 1)[labels]  # (labels, d)
         positives = batch.pos.flatten()[labels]
         label_loss = self._label_loss(states, table, positives, own_negatives)
-        if self.recipe.label_weights == "equal":
-            label_loss = label_loss * (len(labels) / self.labels_of_a_batch)
-        loss = label_loss + model_loss
+        loss = batch.label_weight * label_loss + model_loss
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
         return loss.detach()
+
+    def _weighted(self, batch: Batch, rows: Tensor) -> Batch:
+        """The batch of the rows with the weights of its means over labels."""
+        if self.recipe.label_weights == "batch":
+            return batch
+        chosen = rows.cpu().numpy()
+        return replace(
+            batch,
+            label_weight=self._share_of_labels(self.batches.n_np, chosen),
+            source_label_weight=self._share_of_labels(self.batches.source_labels, chosen),
+        )
+
+    def _share_of_labels(self, labels: np.ndarray, rows: np.ndarray) -> float:
+        """The rows' labels over those of a batch of average rows; labels (all rows,). 0 where nobody has labels."""
+        average = self.recipe.batch_size * labels.mean()
+        return float(labels[rows].sum() / average) if average else 0.0
 
     def _label_loss(
         self, states: Tensor, table: Tensor, positives: Tensor, own_negatives: Tensor | None

@@ -61,6 +61,7 @@ def softmax_loss_of_scores(scores: Tensor) -> Tensor:
 def source_loss(state: Tensor, batch: Batch, table: Tensor, items: tuple[int, int]) -> Tensor:
     """`binary_loss` of the next source item after each source position; 0 where no row has two source events.
 
+    A mean over the batch's source labels, times `batch.source_label_weight`.
     state (B, S, d)  states of the source sequence
     items            first and last code of the items that negatives are drawn from, uniformly
     """
@@ -70,7 +71,8 @@ def source_loss(state: Tensor, batch: Batch, table: Tensor, items: tuple[int, in
         return state.sum() * 0
     positive = label.flatten()[where]
     negative = torch.randint(items[0], items[1] + 1, positive.shape, device=positive.device)
-    return binary_loss(state[:, :-1].flatten(0, 1)[where], table, positive, negative)
+    states = state[:, :-1].flatten(0, 1)[where]
+    return batch.source_label_weight * binary_loss(states, table, positive, negative)
 
 
 def info_nce(query: Tensor, key: Tensor, tau: float) -> Tensor:

@@ -70,7 +70,7 @@ def test_texts_and_reviews_follow_the_codes_of_the_split():
     ("name", "sentence"),
     [
         ("world-smoke/godreads", "did you mean goodreads"),
-        ("world-tiny/food", "world-SIZE/DOMAIN"),
+        ("world-tiny/food", "world-NAME/DOMAIN"),
         ("amazon2014-food-kitchen-abx", "did you mean amazon2014-food-kitchen-abxi"),
         ("world-smoke/food | nothing-known", "is no known data set"),
     ],

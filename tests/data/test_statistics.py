@@ -1,8 +1,15 @@
 import polars as pl
 import pytest
-from toy import corpus
+from toy import corpus, echo
 
-from reprolib.data.statistics import domain_ratio, popularity_curve, rating_shares, statistics
+from reprolib.data.split import leave_one_out
+from reprolib.data.statistics import (
+    domain_ratio,
+    eligibility,
+    popularity_curve,
+    rating_shares,
+    statistics,
+)
 from reprolib.report.published import statistics_beside
 
 ROWS = [
@@ -72,3 +79,30 @@ def test_published_lengths_are_interactions_by_users():
     assert (
         printed["interactions"] / printed["users"] - printed["average length"]
     ).abs().max() < 0.006
+
+
+def test_eligibility_counts_events_cold_items_empty_sources_and_ties():
+    """u and v have a, b in training; c and e are test items without a training event; only u has a source event."""
+    rows = [("u", "x", "S", 0), ("v", "y", "S", 90)]
+    for user, last in (("u", "c"), ("v", "e")):
+        rows += [
+            (user, "a", "T", 1),
+            (user, "b", "T", 1),
+            (user, "b2", "T", 3),
+            (user, last, "T", 4),
+        ]
+    row = eligibility([leave_one_out(corpus(rows), "T", "S")]).iloc[0]
+    assert row["events an item"] == pytest.approx(4 / 5)
+    assert row["cold %"] == 100
+    assert row["no source %"] == 50
+    assert row["tied %"] == pytest.approx(100 * 2 / 6)
+    assert row["not eligible because"] == (
+        "fewer than 2 training events an item; a third of the test items is cold; "
+        "a third of the users has no source event"
+    )
+
+
+def test_dense_data_are_eligible():
+    row = eligibility([leave_one_out(echo(), "target", "source")]).iloc[0]
+    assert row["not eligible because"] == ""
+    assert row["direction"] == "source->target"

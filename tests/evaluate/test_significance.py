@@ -9,6 +9,7 @@ from reprolib.evaluate.significance import (
     against_each,
     best_rivals,
     compare,
+    each_against,
     gain_difference,
     holm,
     leak_gain,
@@ -151,6 +152,10 @@ def test_against_each_corrects_over_all_rows_of_the_table():
         for d, rival in zip(found["direction"], found["rival"], strict=True)
     ]
     assert found["p"].tolist() == pytest.approx(holm(alone))
+    turned = each_against(table, "NDCG@10", "ours")
+    assert turned["system"].tolist() == found["rival"].tolist()
+    assert turned["difference"].tolist() == pytest.approx((-found["difference"]).tolist())
+    assert turned["p"].tolist() == pytest.approx(found["p"].tolist())
 
 
 def two_seeds(system, first, second):

@@ -97,6 +97,13 @@ def test_an_item_keeps_only_its_most_frequent_neighbours():
     assert not few.diagonal().any()
 
 
+def test_an_edge_of_two_users_is_not_the_trace_of_one():
+    """u and v both have a and b; d stands beside b with w alone."""
+    split = split_by_hand()
+    assert edges(co_interaction(split, users=2), split) == {("a", "b"), ("b", "a")}
+    assert co_interaction(split, users=3).nnz == 0
+
+
 @pytest.mark.parametrize("stage", ["valid", "test"])
 def test_no_graph_holds_an_edge_of_a_held_out_event(stage):
     split = leave_one_out(echo(n_users=50), "target", "source")

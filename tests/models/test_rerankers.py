@@ -20,7 +20,7 @@ from reprolib.papers.persona4rec import xrec
 from reprolib.papers.persona4rec.systems import needed
 from reprolib.rerankers import exp3rt, tallrec
 from reprolib.rerankers.causal_lm import choice_scores, generate, open_lm, train_lm
-from reprolib.rerankers.first_stage import Lists, lists
+from reprolib.rerankers.first_stage import lists
 from reprolib.rerankers.histories import Material
 from reprolib.rerankers.zs_llm import listwise
 from reprolib.runs.systems import train
@@ -118,7 +118,7 @@ def test_only_lists_that_hold_the_target_are_scored_and_that_changes_no_rank():
         asked.append((users, items))
         return np.sin(items * (1.0 + users[:, None]))
 
-    everything = Lists(found.candidates, found.users, np.arange(len(found.users)))
+    everything = replace(found, rows=np.arange(len(found.users)))
     few, all_ = (
         reranked_table(table, split, found.candidates, one.rerank(score))
         for one in (found, everything)

@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 from test_sequence_models import semantics, split_of
 
+from reprolib.data.corpus import DataError
 from reprolib.data.dataset import Dataset
-from reprolib.data.datasets import load_dataset
+from reprolib.data.datasets import load_dataset, world_truth
+from reprolib.llm.controls import oracle_share
 from reprolib.papers.semacdr import analysis
 from reprolib.papers.semacdr.plugin import plug_in
-from reprolib.papers.semacdr.semantics import annotate
-from reprolib.papers.semacdr.variants import ABLATIONS, KNOBS, knob_settings
+from reprolib.papers.semacdr.semantics import annotate, semantics_of
+from reprolib.papers.semacdr.variants import ABLATIONS, GRAPHS, KNOBS, controls, knob_settings
 from reprolib.report.published import benchmark_beside, paper_beside
 from reprolib.runs.grid import run_grid, runs
 from reprolib.runs.systems import options_of
@@ -126,7 +128,7 @@ def test_every_variant_is_an_option_of_the_system_and_a_name_of_the_claims():
 
     known = options_of("SemaCDR")
     turned = knob_settings(categories=[4], contrast=[0.05], lr_semantic=[3e-4], lr=[1e-3])
-    assert all(change.keys() <= known.keys() for change in (ABLATIONS | turned).values())
+    assert all(change.keys() <= known.keys() for change in (ABLATIONS | GRAPHS | turned).values())
     assert set(KNOBS) <= known.keys()
     text = str(load_claims())
     variants = filter(None, [*ABLATIONS, *turned])
@@ -137,8 +139,8 @@ def test_every_variant_is_an_option_of_the_system_and_a_name_of_the_claims():
 
 def test_tuning_chooses_by_validation_and_plug_ins_take_the_setting_of_their_base():
     settings = settings_of(lr=[0.0, 0.01], dropout=[0.2])
-    short = {"epochs": 3, "every": 3, "dim": 16, "length": 20, "batch_size": 64}
-    tuned = tune(["SASRec"], PAIR, "food->kitchen", settings, **short)
+    short = {"every": 3, "dim": 16, "length": 20, "batch_size": 64}
+    tuned = tune(["SASRec"], PAIR, "food->kitchen", settings, [3], **short)
     worse, better = (tuned.table.loc["SASRec", setting_name(setting)] for setting in settings)
     assert better > worse
     assert tuned.options == {"SASRec": {"lr": 0.01, "dropout": 0.2}}
@@ -147,6 +149,59 @@ def test_tuning_chooses_by_validation_and_plug_ins_take_the_setting_of_their_bas
     assert [dict(run.options)["lr"] for run in cells] == [0.5, 0.5]
     with pytest.raises(ValueError, match="no setting was searched for MGCL"):
         tuned_runs(tuned.options, ["MGCL"], PAIR, ["food->kitchen"], [0])
+
+
+def test_the_search_halves_and_names_what_lies_at_the_edge():
+    settings = settings_of(lr=[0.0, 0.003, 0.01], dropout=[0.2])
+    short = {"every": 1, "dim": 16, "length": 20, "batch_size": 64}
+    found = tune(["SASRec"], PAIR, "food->kitchen", settings, [1, 2], **short)
+    epochs = sorted(dict(run.options)["epochs"] for run, _ in found.grid.cells)
+    assert epochs == [
+        1,
+        1,
+        1,
+        2,
+    ]  # three settings to the first rung, the better half of them to the next
+    last = max(found.grid.cells, key=lambda cell: dict(cell[0].options)["epochs"])[0]
+    assert found.options["SASRec"]["lr"] == dict(last.options)["lr"]
+    at_the_edge = found.table.loc["SASRec", "at the edge"]
+    assert at_the_edge == ("lr" if found.options["SASRec"]["lr"] != 0.003 else "")
+
+
+def test_controls_describe_the_share_of_items_truly_that_they_say():
+    """The labels of the oracle are the world's traits; mixed up ones keep their frequencies within a domain."""
+    dataset = load_dataset(PAIR, "food->kitchen")
+    truth = world_truth(PAIR, "items").to_pandas().set_index(["domain", "item"])
+    split = dataset.split
+    oracle = semantics_of(dataset, "oracle")
+    first, last = split.ranges["kitchen"]
+    for code in (first, last):
+        traits = truth.loc[("kitchen", split.items[code - 1])]
+        for k, (trait, (low, high)) in enumerate(oracle.categories.items()):
+            assert oracle.labels[code, k].tolist() == [traits[trait] < -0.5, traits[trait] > 0.5]
+            assert (low in oracle.summary[code]) == (traits[trait] < -0.5)
+            assert (high in oracle.summary[code]) == (traits[trait] > 0.5)
+    for share in (0.0, 0.5):
+        mixed = semantics_of(dataset, f"oracle:{share}")
+        same = (mixed.labels[1:] == oracle.labels[1:]).all((1, 2)).mean()
+        assert share <= same < share + 0.12  # a few items have the labels of another by chance
+        for start, end in split.ranges.values():
+            own = slice(start, end + 1)
+            assert (mixed.labels[own].sum(0) == oracle.labels[own].sum(0)).all()
+    assert (
+        semantics_of(dataset, "shuffled").labels == semantics_of(dataset, "oracle:0").labels
+    ).all()
+    assert "oracle" in oracle.annotator
+
+
+def test_the_truth_is_known_of_a_world_only_and_a_share_is_a_share():
+    toy = Dataset(split_of())
+    with pytest.raises(DataError, match="the truth is known of a miniature world only"):
+        semantics_of(toy, "oracle")
+    with pytest.raises(ValueError, match="a number from 0 to 1"):
+        oracle_share("oracle:1.5")
+    assert [oracle_share(name) for name in ("oracle", "shuffled", "embedded")] == [1.0, 0.0, None]
+    assert controls(["oracle"]) == {"ids only": {"views": "id"}, "oracle": {"annotator": "oracle"}}
 
 
 def test_published_numbers_stand_beside_their_direction_and_system(tmp_path):

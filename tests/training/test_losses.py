@@ -56,7 +56,7 @@ def test_softmax_loss_by_hand_without_accidental_hits():
 
 def test_source_loss_predicts_the_next_item_and_not_the_one_just_read():
     """Two rows read (2, 3) and (3, 1, 2); item 1 is every negative."""
-    batch = SimpleNamespace(src=tensor([[2, 3, 0], [3, 1, 2]]))
+    batch = SimpleNamespace(src=tensor([[2, 3, 0], [3, 1, 2]]), source_label_weight=1.0)
     state = torch.stack(
         [
             tensor([[0.0, 1.0, 0.0], [5.0, 5.0, 5.0], [7.0, 7.0, 7.0]]),  # predicts item 3
@@ -70,6 +70,9 @@ def test_source_loss_predicts_the_next_item_and_not_the_one_just_read():
     ]
     value = losses.source_loss(state, batch, TABLE, (1, 1))
     assert value.item() == pytest.approx(sum(labels) / 3, rel=1e-6)
+    batch.source_label_weight = 0.5
+    weighted = losses.source_loss(state, batch, TABLE, (1, 1))
+    assert weighted.item() == pytest.approx(sum(labels) / 6, rel=1e-6)
 
 
 def test_source_loss_without_a_label_is_zero_and_has_a_gradient():

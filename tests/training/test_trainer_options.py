@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from toy import corpus, planted
 
+from reprolib.baselines.c2dsr import c2dsr
 from reprolib.baselines.mgcl import mgcl
 from reprolib.baselines.sasrec import sasrec
 from reprolib.data.dataset import Dataset
@@ -23,10 +24,12 @@ from reprolib.training.start import start_tables
 SPLIT = leave_one_out(planted(n_users=120), "ring")
 
 
-def uneven(n_users=320):
-    """Users of 3 to 24 target events over 40 items, and of one source event."""
-    rows = [(f"u{user}", "s", "S", 0) for user in range(n_users)]
+def uneven(n_users=320, most_source_events=1):
+    """Users of 3 to 24 target events over 40 items, and of one source event or more before them."""
+    rows = []
     for user in range(n_users):
+        n_source = 1 + user % most_source_events
+        rows += [(f"u{user}", f"s{t}", "S", t - n_source) for t in range(n_source)]
         rows += [(f"u{user}", f"i{(user + t) % 40}", "T", 1 + t) for t in range(3 + user % 22)]
     return leave_one_out(corpus(rows), "T", "S")
 
@@ -117,6 +120,23 @@ def test_with_weights_of_labels_the_steps_of_an_epoch_weigh_as_many_labels_as_th
         shares[weights] = losses / labels
     assert np.ptp(shares["batch"]) > 0.01
     assert np.allclose(shares["equal"], shares["equal"][0])
+
+
+def test_means_over_labels_inside_a_model_are_weighted_by_the_labels_of_its_batch():
+    """Target and source labels each add up to as many batches as an epoch has."""
+    split = uneven(most_source_events=7)
+    trainer = SequenceTrainer(
+        c2dsr.build(Dataset(split), dim=8), split, Recipe(batch_size=24), np.random.default_rng(0)
+    )
+    batches = trainer.batches
+    assert batches.source_labels.sum() > 0
+    rows = list(batches.epoch(24, np.random.default_rng(0)))
+    weighted = [trainer._weighted(batches.batch(part), part) for part in rows]
+    n_average = len(batches) / 24
+    assert sum(batch.label_weight for batch in weighted) == pytest.approx(n_average)
+    assert sum(batch.source_label_weight for batch in weighted) == pytest.approx(n_average)
+    counted = [(batch.src[:, 1:] > 0).sum().item() for batch in weighted]
+    assert counted == [batches.source_labels[part.numpy()].sum() for part in rows]
 
 
 def test_tables_start_at_the_given_scale_and_padding_at_zero():

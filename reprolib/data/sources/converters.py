@@ -19,6 +19,7 @@ from reprolib.data.readers import (
 )
 from reprolib.data.readers._finish import complete_items, with_clock
 from reprolib.data.readers._stream import blocks
+from reprolib.data.sources import graph_converters
 
 AB = ("A", "B")
 TITLES = "a pickled dictionary asin -> title"
@@ -233,6 +234,11 @@ CONVERTERS: dict[str, Callable[[Path, tuple[str, ...]], Corpus]] = {
         goodreads,
         steam,
         yelp,
+        graph_converters.dbbook,
+        graph_converters.facebook_books,
+        graph_converters.movielens_dbpedia,
+        graph_converters.movielens_freebase,
+        graph_converters.amazon_kg,
     )
 }
 

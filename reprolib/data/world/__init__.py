@@ -18,12 +18,12 @@ from reprolib.data.readers.dbpedia import read_dbpedia
 from reprolib.data.readers.goodreads import read_goodreads
 from reprolib.data.readers.steam import read_steam
 from reprolib.data.readers.yelp import read_yelp
-from reprolib.data.world.domains import DOMAINS, SIZES
+from reprolib.data.world.domains import DOMAINS, SIZES, WORLDS
 from reprolib.data.world.generate import VERSION, write_world
 from reprolib.data.world.truth import TABLES
 from reprolib.data.world.write_dbpedia import KINDS
 
-__all__ = ["DOMAINS", "SIZES", "make_world", "read_truth", "read_world"]
+__all__ = ["DOMAINS", "SIZES", "WORLDS", "make_world", "read_truth", "read_world"]
 
 NAMES = {  # source -> names of the interaction file and of the metadata file
     "amazon2014": ("reviews_{}.json.gz", "meta_{}.json.gz"),
@@ -45,7 +45,7 @@ def make_world(
 ) -> Path:
     """Write the world into the folder and return it; does nothing where the same world stands already.
 
-    size         "smoke", "small" or "quick"
+    size         "smoke", "small", "quick" or "sparse"
     correlation  share of a user's persona and intent that two domains have in common; 0: nothing transfers
     text         share of wordings that tell an item's or user's true trait; 0: texts are independent of traits
     noise        share of events that are uniformly random

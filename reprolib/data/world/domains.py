@@ -11,17 +11,29 @@ TRAITS, FACETS, SESSIONS = 8, 8, 8
 
 @dataclass(frozen=True)
 class Size:
-    """`users` per community, `activity` scales the mean number of events, `items` those of a domain of weight 1."""
+    """`users` per community, `activity` scales the mean number of events, `items` those of a domain of weight 1.
+
+    core  events that an item of a prepared data set has at least
+    """
 
     users: int
     items: int
     activity: float
+    core: int = 5
 
 
 SIZES = {
     "smoke": Size(users=430, items=140, activity=0.7),
     "small": Size(users=800, items=200, activity=1.0),
     "quick": Size(users=2700, items=800, activity=1.0),
+    # about two training events an item of food, and some with none: ids cannot learn what an item is like
+    "sparse": Size(users=600, items=800, activity=0.5, core=1),
+}
+# name in "world-NAME/..." -> knobs that differ from the defaults of `make_world`
+WORLDS: dict[str, dict[str, object]] = {
+    **{size: {"size": size} for size in SIZES},
+    "sparse-uncorrelated": {"size": "sparse", "correlation": 0.0},
+    "sparse-textless": {"size": "sparse", "text": 0.0},
 }
 STRIDE = 0.85  # neighbouring communities of a population start this share of a community apart: 15 % are in both
 

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reprolib.report.figures import PALETTE
+from reprolib.report.figures import PALETTE, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def win_bars(rates: pd.DataFrame, ours: str, theirs: str, judge: str, axis: "Axes") -> None:
@@ -54,3 +55,51 @@ def win_bars(rates: pd.DataFrame, ours: str, theirs: str, judge: str, axis: "Axe
     axis.grid(axis="y", visible=False)
     axis.legend(fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), columnspacing=1)
     axis.set_title(f"proxy judge: {judge}", loc="left", fontsize=9, pad=24)
+
+
+def training_figure(history: list[dict], batch_size: int, quality: str) -> "Figure":
+    """Loss per epoch beside that of a random guess, and the quality that validation looked at.
+
+    history  of `Training`: epoch, loss and validation ("NDCG@10", whatever it measures) of each epoch
+    quality  what validation measures, with its unit
+    """
+    figure, (left, right) = panels(2, width=8.0, height=3.2)
+    epochs = [row["epoch"] for row in history]
+    left.plot(epochs, [row["loss"] for row in history], "o-", markersize=3, color=PALETTE[0])
+    left.set(xlabel="epoch", ylabel="contrastive loss (nats)")
+    mark_random_guess(left, batch_size)
+    reached = [row["NDCG@10"] for row in history]
+    right.plot(epochs, reached, "s-", markersize=3, color=PALETTE[1])
+    best = int(np.argmax(reached))
+    right.annotate(
+        "kept",
+        (epochs[best], reached[best]),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+    )
+    right.margins(y=0.15)
+    right.set(xlabel="epoch", ylabel=quality)
+    return figure
+
+
+def mark_random_guess(axis: "Axes", batch_size: int) -> None:
+    """Draw the loss of a random guess among `batch_size` personas as a dashed, labelled line.
+
+    axis  matplotlib axis with steps to the right and the loss in nats upwards
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    loss = np.log(batch_size)
+    axis.axhline(loss, color="black", linestyle="--", linewidth=1)
+    axis.annotate(
+        f"random guess: ln {batch_size} = {loss:.2f}",
+        xy=(0.99, loss),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+    )
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))

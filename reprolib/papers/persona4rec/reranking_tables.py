@@ -5,13 +5,17 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from reprolib.evaluate.metrics import value
 from reprolib.evaluate.rank_table import labels
+from reprolib.evaluate.seed_variance import pooled_seed_variance, with_seeds
 from reprolib.evaluate.significance import compare, holm, user_values
 from reprolib.evaluate.summary import summarise
 from reprolib.report.published import published
 from reprolib.runs.grid import Run, runs
+from reprolib.runs.state import NO_VERDICT
 
 NONE = "none"
+LIST = 20  # candidates of a list
 KEY = ["dataset", "generator", "reranker"]
 LEAST_HITS = 10  # of the generator, for a relative gain to be said
 SHARE = 0.2  # of users or items that count as warm or cold, head or tail (PERSONA4REC, Table 5)
@@ -53,38 +57,83 @@ def with_generator(ranks: pd.DataFrame) -> pd.DataFrame:
     return both.iloc[np.lexsort((both["generator"].map(place), where))]
 
 
+def ceiling_and_floor(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
+    """What a reranker of each generator can reach: one row per (data set, generator).
+
+    Columns HR@20 (no order of the twenty changes it), the metric of the generator's own order, "random order": the
+    exact expectation of the metric over all orders of the same lists, users. A reranker below it has learned nothing.
+    """
+    own = ranks[ranks["on"].astype(str) == ""]
+    table = summarise(own, [f"HR@{LIST}", metric])
+    table["random order"] = table[f"HR@{LIST}"] * _random_order(metric)
+    columns = ["dataset", "system", f"HR@{LIST}", f"HR@{LIST} ±", metric, "random order", "users"]
+    return table[columns].rename(columns={"dataset": "data set", "system": "generator"})
+
+
+def _random_order(metric: str) -> float:
+    """Mean of the metric over the places of a list: what a random order gives where the list holds the item."""
+    return float(value(np.arange(1, LIST + 1), metric).mean())
+
+
 def reranking_table(
     ranks: pd.DataFrame, metrics: list[str], tested: str = "NDCG@10"
 ) -> pd.DataFrame:
     """One row per (data set, generator, reranker) with intervals; † in `tested`: better than its generator.
 
-    The paired t-tests over users are Holm-corrected over all rows of the table.
+    The paired tests count users and seeds and are Holm-corrected over all rows of the table; a single seed, and a
+    reranker below a random order, get no †.
     """
     both = with_generator(ranks)
     table = summarise(both, metrics, by=KEY)
-    rows = list(table[KEY].itertuples(index=False, name=None))
-    tests = {row: _gain(both, tested, *row) for row in rows if row[-1] != NONE}
-    corrected = dict(zip(tests, holm([test["p_t"] for test in tests.values()]), strict=True))
-    better = [
-        row in tests and corrected[row] < 0.05 and tests[row]["difference"] > 0 for row in rows
-    ]
-    return table.assign(**{f"{tested} †": better}).rename(columns={"dataset": "data set"})
+    tests = _tests(both, tested, [(name, NONE) for name in table["reranker"].unique()])
+    better = tests[(tests["p"] < 0.05) & (tests["difference"] > 0) & (tests[NO_VERDICT] == "")]
+    marked = set(better[["data set", "generator", "reranker"]].itertuples(index=False, name=None))
+    rows = table[KEY].itertuples(index=False, name=None)
+    table = table.rename(columns={"dataset": "data set"})
+    return table.assign(**{f"{tested} †": [tuple(map(str, row)) in marked for row in rows]})
 
 
 def against(ranks: pd.DataFrame, reranker: str, metric: str = "NDCG@10") -> pd.DataFrame:
-    """One reranker against each other order of the same lists: difference, 95 % interval, p (Holm over the rows)."""
-    both, rows = with_generator(ranks), []
+    """One reranker against each other order of the same lists, paired over users.
+
+    Columns data set, generator, reranker, against, the metric, "of the other", difference with its 95 % half-width,
+    d_z, p (Holm over the rows), users, seeds, and why a row carries no verdict. Interval and p count users and seeds.
+    """
+    both = with_generator(ranks)
+    others = [name for name in both["reranker"].unique() if name != reranker]
+    return _tests(both, metric, [(reranker, other) for other in others])
+
+
+def control_tests(ranks: pd.DataFrame, metric: str = "NDCG@10") -> pd.DataFrame:
+    """Every reranker of the table against its generator's own order, with the columns of `against`."""
+    both = with_generator(ranks)
+    return _tests(both, metric, [(name, NONE) for name in both["reranker"].unique()])
+
+
+def _tests(both: pd.DataFrame, metric: str, pairs: list[tuple[str, str]]) -> pd.DataFrame:
+    """Paired tests of (reranker, other order) on every list of `with_generator`, Holm-corrected over all of them."""
+    seeds = pooled_seed_variance(both, metric)
+    rows = []
     for (dataset, generator), part in both.groupby(
         ["dataset", "generator"], sort=False, observed=True
     ):
-        values = user_values(_called(part), metric)
-        for other in values.columns.drop(reranker, errors="ignore"):
-            test = compare(values, reranker, other, bootstraps=0)
+        called = _called(part)
+        values = user_values(called, metric)
+        runs_of = called.groupby("system", observed=True)["seed"].nunique().to_dict()
+        floor = _floor(part, metric)
+        for ours, other in pairs:
+            if ours == other or ours not in values or other not in values:
+                continue
+            test = compare(values, ours, other, bootstraps=0)
+            test = with_seeds(test, runs_of[ours], runs_of[other], seeds)
+            fewest = min(runs_of[ours], runs_of[other])
+            reasons = [f"{ours} below a random order" if test["a"] < floor else ""]
+            reasons += ["one seed" if fewest < 2 else ""]
             rows.append(
                 {
-                    "data set": dataset,
-                    "generator": generator,
-                    "reranker": reranker,
+                    "data set": str(dataset),
+                    "generator": str(generator),
+                    "reranker": ours,
                     "against": other,
                     metric: test["a"],
                     "of the other": test["b"],
@@ -93,10 +142,21 @@ def against(ranks: pd.DataFrame, reranker: str, metric: str = "NDCG@10") -> pd.D
                     "d_z": test["d_z"],
                     "p": test["p_t"],
                     "users": test["n"],
+                    "seeds": fewest,
+                    NO_VERDICT: "; ".join(filter(None, reasons)),
                 }
             )
-    frame = pd.DataFrame(rows)
+    columns = ["data set", "generator", "reranker", "difference", "p", NO_VERDICT]
+    frame = pd.DataFrame(rows, columns=None if rows else columns)
     return frame.assign(p=holm(frame["p"]))
+
+
+def _floor(part: pd.DataFrame, metric: str) -> float:
+    """The metric of a random order of one generator's lists; 0 where its own order is not among the rows."""
+    own = part[part["reranker"] == NONE]
+    if own.empty:
+        return 0.0
+    return float((own["rank"] <= LIST).mean()) * _random_order(metric)
 
 
 def segments(ranks: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
@@ -203,10 +263,3 @@ def _percent(table: pd.DataFrame) -> pd.DataFrame:
     )
     gains = 100 * (table / base - 1)
     return gains[gains.index.get_level_values("reranker") != NONE]
-
-
-def _gain(both: pd.DataFrame, metric: str, dataset: str, generator: str, reranker: str) -> dict:
-    """`compare` of one reranker with its generator."""
-    here = (both["dataset"] == dataset) & (both["generator"] == generator)
-    part = both[here & both["reranker"].isin([reranker, NONE])]
-    return compare(user_values(_called(part), metric), reranker, NONE, bootstraps=0)

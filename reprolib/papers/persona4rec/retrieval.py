@@ -9,6 +9,7 @@ import pandas as pd
 from reprolib.data.split import slices
 from reprolib.evaluate.metrics import value
 from reprolib.papers.persona4rec.encoder import user_vectors
+from reprolib.papers.persona4rec.head import HeadEncoder
 from reprolib.papers.persona4rec.offline import Offline
 
 
@@ -27,6 +28,19 @@ def persona_scores(
     ptr = np.searchsorted(row, np.arange(len(pairs) + 1))
     users = user_vectors(vectors, ptr, gamma, history)
     return users @ encode(offline.personas["text"].tolist()).T
+
+
+def item_quality(
+    offline: Offline, pairs: pd.DataFrame, gamma: float, history: int
+) -> Callable[[HeadEncoder], float]:
+    """encoder -> mean reciprocal rank of the pairs' items among these items, each by its best persona (Eq. 10)."""
+    few = only_items_of(offline, pairs)
+
+    def quality(encoder: HeadEncoder) -> float:
+        scores = persona_scores(few, pairs, encoder.encode, gamma, history)
+        return float(expected(item_ranks(few, pairs, scores), "MRR").mean())
+
+    return quality
 
 
 def popularity_scores(offline: Offline, pairs: pd.DataFrame) -> np.ndarray:

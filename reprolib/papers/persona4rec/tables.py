@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,13 +10,11 @@ from reprolib.data.origin import Origin
 from reprolib.llm.checks import overlap
 from reprolib.papers.persona4rec import published_sample as released
 from reprolib.papers.persona4rec.encoder import PersonaEncoder
+from reprolib.papers.persona4rec.head import HeadEncoder
 from reprolib.papers.persona4rec.offline import Offline
 from reprolib.papers.persona4rec.texts import aspects_text
 from reprolib.report.published import published
 from reprolib.text import encode
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 COMPARED = 40  # items whose personas are compared with each other
 
@@ -148,13 +145,13 @@ def sample_origin(name: str) -> Origin:
     return Origin(((f"persona4rec-sample, {name}", 0),), annotators=(released.ANNOTATOR,))
 
 
-def encoder_origin(encoder: PersonaEncoder) -> Origin:
+def encoder_origin(encoder: PersonaEncoder | HeadEncoder) -> Origin:
     """What an encoder adds to the origin of the texts that it reads."""
     return Origin(encoders=(encoder.encoder.name,))
 
 
-def tuning_origin(encoder: PersonaEncoder, seed: int) -> Origin:
-    """What an encoder that was fine-tuned with a seed adds to the origin of the texts that it reads."""
+def tuning_origin(encoder: PersonaEncoder | HeadEncoder, seed: int) -> Origin:
+    """What an encoder that was tuned with a seed adds to the origin of the texts that it reads."""
     return encoder_origin(encoder) | Origin(seeds=(seed,))
 
 
@@ -163,21 +160,22 @@ def synthetic_origin(items: int) -> Origin:
     return Origin(((f"synthetic, {items:,} items", 0),))
 
 
-def mark_random_guess(axis: "Axes", batch_size: int) -> None:
-    """Draw the loss of a random guess among `batch_size` personas as a dashed, labelled line.
-
-    axis  matplotlib axis with steps to the right and the loss in nats upwards
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    loss = np.log(batch_size)
-    axis.axhline(loss, color="black", linestyle="--", linewidth=1)
-    axis.annotate(
-        f"random guess: ln {batch_size} = {loss:.2f}",
-        xy=(0.01, loss),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        fontsize=8,
+def held_out_pairs(pairs: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(four fifths, one fifth) of the pairs, drawn with the seed: what is trained on, and what says when to stop."""
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    cut = len(pairs) - len(pairs) // 5
+    return tuple(
+        pairs.iloc[np.sort(part)].reset_index(drop=True) for part in np.split(order, [cut])
     )
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def training_sentence(head: HeadEncoder, batch_size: int) -> str:
+    """How the training of a head ended, in numbers."""
+    first, last = head.losses[0], min(head.losses)
+    training = head.training
+    guess = np.log(batch_size)
+    return (
+        f"The loss went from {first:.2f} to {last:.2f} (a random guess: {guess:.2f}) in {training.steps} steps.\n"
+        f"Validation was best after epoch {training.best_look} of {training.looks}; "
+        f"training ended by {training.ended}."
+    )

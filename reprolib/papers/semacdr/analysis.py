@@ -2,9 +2,18 @@
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
-from reprolib.data.split import Split
+from reprolib.baselines.c2dsr import smoothing
+from reprolib.data.split import Split, slices
+from reprolib.evaluate.ranking import full_rank
+from reprolib.graph import Graph
+from reprolib.papers.semacdr.model import item_graph_of
 from reprolib.papers.semacdr.semantics import Semantics
+from reprolib.training.batches import Batches
+
+VISIBLE_WIDTH = 256  # of the random ids; the wider, the less one edge drowns in chance
 
 
 def label_statistics(semantics: Semantics) -> pd.DataFrame:
@@ -121,6 +130,58 @@ def alignment(split: Split, semantics: Semantics, seed: int = 0) -> pd.DataFrame
             for name, v in rows
         ]
     )
+
+
+def label_visibility(graphs: dict[str, Graph], split: Split, seed: int = 0) -> pd.DataFrame:
+    """In how many events does a graph of items lead from the last item to the label, before anything is trained?
+
+    graphs  {name: normalised item graph}
+    Columns: graph, "training %" (of users' last training events), "validation %", "ten random items %": the share of
+    labels among the ten best unseen items, where random ids are propagated once and the last item's vector is the
+    query. What training shows and validation does not is the label's own edge.
+    """
+    first, last = split.candidates
+    ids = torch.randn(
+        split.n_items + 1, VISIBLE_WIDTH, generator=torch.Generator().manual_seed(seed)
+    )
+    rows = []
+    for name, graph in graphs.items():
+        rows.append(
+            {
+                "graph": name,
+                "training %": 100 * _seen_share(graph(ids), ids, split, "train"),
+                "validation %": 100 * _seen_share(graph(ids), ids, split, "valid"),
+                "ten random items %": 100 * 10 / (last - first + 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def item_graphs(split: Split) -> dict[str, Graph]:
+    """The item graphs of SemaCDR, as published and otherwise, and that of C2DSR."""
+    return {
+        "SemaCDR, co-interaction": item_graph_of(split, "co-interaction"),
+        "SemaCDR, edges of two users": item_graph_of(split, "co-interaction", shared=2),
+        "SemaCDR, SimpGraph": item_graph_of(split, "sequential"),
+        "C2DSR, transitions": smoothing(split, "target"),
+    }
+
+
+def _seen_share(moved: Tensor, ids: Tensor, split: Split, stage: str) -> float:
+    """Share of the stage's labels that stand among the ten best unseen items of the last item before them."""
+    batches = Batches(split, stage, 1)
+    user, label = batches.user.numpy(), batches.label.numpy()
+    owner, seen = slices(split.ptr[user], label, split.item)  # what the user met before the label
+    pointers = np.searchsorted(owner, np.arange(len(user) + 1))
+    ranks = full_rank(
+        moved[torch.from_numpy(split.item[label - 1])],
+        ids,
+        torch.from_numpy(split.item[label]),
+        torch.from_numpy(pointers),
+        torch.from_numpy(seen),
+        *split.candidates,
+    )
+    return float((ranks <= 10).double().mean())
 
 
 def neighbour_mixing(

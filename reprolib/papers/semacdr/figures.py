@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reprolib.report.figures import PALETTE, panels
+from reprolib.llm.controls import oracle_share
+from reprolib.report.figures import DASHES, PALETTE, panels, style_of
+from reprolib.report.plots import name_lines
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SYMBOLS = {
@@ -89,6 +92,41 @@ def knobs_figure(curve: pd.DataFrame, metric: str, ylabel: str) -> "Figure":
         ax.margins(x=0.2)
     axes[0, 0].set_ylabel(ylabel)
     return figure
+
+
+def controls_figure(curve: pd.DataFrame, metric: str, ylabel: str) -> "Figure":
+    """Dose and response: the metric by the share of items that are described truly, one panel a world.
+
+    curve  rows of `summarise`: dataset, system, variant ("oracle", "oracle:0.5", "shuffled", "ids only" or an
+           annotator), the metric and its "±"; a variant that is no share is a line across
+    """
+    worlds = list(dict.fromkeys(curve["dataset"]))
+    figure, axes = panels(1, len(worlds), height=3.2 * len(worlds), sharex=True, squeeze=False)
+    for ax, world in zip(axes[:, 0], worlds, strict=True):
+        here = curve[curve["dataset"] == world]
+        for place, (system, part) in enumerate(here.groupby("system", sort=False)):
+            _dose_curve(ax, part, metric, system, place)
+        ax.set_title(world.partition("/")[0].removeprefix("world-"), loc="left")
+        ax.set_ylabel(ylabel)
+    axes[-1, 0].set_xlabel("items described truly, %; the others carry another item's description")
+    for ax in axes[:, 0]:
+        name_lines(ax)
+    return figure
+
+
+def _dose_curve(ax: "Axes", part: pd.DataFrame, metric: str, system: str, place: int) -> None:
+    """One system: its response to the share of true items, and its other variants as lines across."""
+    share = part["variant"].map(oracle_share).astype(float)
+    dosed = part.assign(share=100 * share).dropna(subset="share").sort_values("share")
+    style = style_of(system, place)
+    error = dosed[f"{metric} ±"]
+    ax.errorbar(dosed["share"], dosed[metric], error, capsize=3, label="_bars", **style)
+    ax.plot(dosed["share"], dosed[metric], label=system, **style)
+    for number, row in enumerate(part[share.isna()].to_dict("records")):
+        dash = DASHES[1 + number % 3]
+        across = [row[metric], row[metric]]
+        name = f"{system}, {row['variant']}"
+        ax.plot([0, 100], across, color=style["color"], linestyle=dash, linewidth=1, label=name)
 
 
 def _wrapped(text: str, width: int = 24) -> list[str]:

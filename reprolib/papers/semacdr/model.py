@@ -20,6 +20,9 @@ class SemaCDR(nn.Module):
     views       the item views; `views.weight` is λ
     item_graph  "co-interaction" (section 3.3: items of one domain that the same users met, the 50 most frequent per
                 item) or "sequential" (SimpGraph of Table 3: each user's own item sequence)
+    shared      fewest users that the items of a co-interaction share (2 = no edge comes from one user alone)
+    residual    the graph's output is added to the item's own projection: where an item's neighbours are nearly all
+                items, propagation alone makes all items alike
     cross       cross-attention of the target states over the source states; False = "w/o CDBehav"
     fusion      "learned" α, β, γ from 1/3, or "average": they stay 1/3 (AvgFusion)
     score       against the "id" embedding (equation 12) or the "graph"-enhanced item
@@ -41,6 +44,8 @@ class SemaCDR(nn.Module):
         heads: int,
         dropout: float,
         item_graph: str,
+        shared: int,
+        residual: bool,
         cross: bool,
         fusion: str,
         score: str,
@@ -64,7 +69,8 @@ class SemaCDR(nn.Module):
         xavier(self)
         self.fusion = nn.Parameter(torch.full((3,), 1 / 3), requires_grad=fusion == "learned")
         self.views = views
-        self.item_from_items = item_graph_of(split, item_graph)
+        self.residual = residual
+        self.item_from_items = item_graph_of(split, item_graph, shared)
         edges = user_item(split)
         self.item_from_users = Graph(symmetric(edges).T)
         degree = torch.from_numpy(edges.sum(0)).float().flatten() + 1  # with the item's own loop
@@ -92,7 +98,10 @@ class SemaCDR(nn.Module):
         """(n_items + 1, d): h^S and h^T in one table (equations 4 and 5)."""
         layer = self.gcn["within"]
         projected = self.views.project(self.item.weight, layer)
-        return F.leaky_relu(self.item_from_items(projected) + layer.bias)
+        propagated = self.item_from_items(projected)
+        if self.residual:
+            propagated = propagated + projected
+        return F.leaky_relu(propagated + layer.bias)
 
     def across(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """h^mix of the merged items and of the user after each of them, from that event and the earlier ones;
@@ -134,10 +143,10 @@ class SemaCDR(nn.Module):
         return self.states(batch, table), self.views.contrast(self.item.weight)
 
 
-def item_graph_of(split: Split, kind: str) -> Graph:
-    """The normalised item graph with loops: "co-interaction" or "sequential"."""
+def item_graph_of(split: Split, kind: str, shared: int = 1) -> Graph:
+    """The normalised item graph with loops: "co-interaction" of at least `shared` users, or "sequential"."""
     if kind == "co-interaction":
-        edges = co_interaction(split)
+        edges = co_interaction(split, users=shared)
     else:
         edges = transitions(split, "target") + transitions(split, "source")
     return Graph(symmetric(with_loops(edges)))

@@ -33,7 +33,9 @@ def plug_in(
         raise ValueError(
             f"views: {split.name} has one domain; the categories are those that two domains share"
         )
-    semantics = semantics_of(dataset, annotator=annotator, n_categories=categories)
+    semantics = None
+    if use != ("id",):
+        semantics = semantics_of(dataset, annotator=annotator, n_categories=categories)
     return Views(
         semantics,
         split.ranges,

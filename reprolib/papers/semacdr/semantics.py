@@ -4,10 +4,13 @@ import functools
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from reprolib.data.dataset import Dataset
+from reprolib.data.datasets import world_truth
 from reprolib.data.origin import Origin
 from reprolib.llm import complete, complete_many, open_llm
+from reprolib.llm.controls import mixed_up, oracle_label, oracle_share
 from reprolib.llm.inputs import items_by_code, items_of
 from reprolib.papers.semacdr.task_types import Category, ItemLabels
 from reprolib.papers.semacdr.tasks import (
@@ -20,6 +23,7 @@ from reprolib.papers.semacdr.tasks import (
 from reprolib.text import encode, load_encoder
 
 RARE = 3  # a label that fewer items carry is an outlier and is dropped
+SALIENT = 0.5  # size from which a true trait is a label; salient ones are 0.7 to 1.3, the others about 0.15
 SAMPLES = 60  # items of each domain that the category task sees
 
 
@@ -126,7 +130,65 @@ def _label_table(categories: list[Category], labelled: list[ItemLabels]) -> np.n
 def semantics_of(
     dataset: Dataset, annotator: str = "embedded", n_categories: int = 8, encoder: str = "minilm"
 ) -> Semantics:
-    """`annotate`, kept in memory for the models that follow on the same data set."""
+    """`annotate`, kept in memory for the models that follow on the same data set.
+
+    annotator  a name for `open_llm`, or a control: "oracle", "shuffled" or "oracle:SHARE" (see `true_semantics`)
+    """
+    share = oracle_share(annotator)
+    if share is not None:
+        return true_semantics(dataset, share, encoder)
     return annotate(
         dataset, annotator=annotator, n_categories=n_categories, encoder=encoder, progress=False
     )
+
+
+def true_semantics(dataset: Dataset, share: float, encoder: str = "minilm") -> Semantics:
+    """What an annotator without errors would write, and what one would that mixes items up: controls.
+
+    share  of items that are described truly; every other item has the description of a random such item of its domain,
+           so that labels keep their frequencies. 0: all are mixed up
+    Categories are the world's traits, labels their poles; an item has a label where the trait is salient. The text is
+    the item's facet and its poles. The truth is known of a miniature world only; raises DataError on other data.
+    """
+    truth = _truth_of_items(dataset)
+    names = [(trait, low, high) for trait, low, high in _trait_names(dataset)]
+    strength = truth[[trait for trait, _, _ in names]].to_numpy()  # (items, T)
+    described = mixed_up(dataset.split.ranges, share)
+    strength = strength[described]
+    facet = truth["facet"].to_numpy()[described]
+    labels = np.zeros((len(truth) + 1, len(names), 2), bool)
+    labels[1:, :, 0] = strength < -SALIENT
+    labels[1:, :, 1] = strength > SALIENT
+    poles = np.array([[low, high] for _, low, high in names])
+    summary = [", ".join(poles[has]) for has in labels]
+    texts = ["", *(f"{about}: {text}" for about, text in zip(facet, summary[1:], strict=True))]
+    inner = encode(texts, encoder, progress=False)
+    inner[0] = 0
+    label = oracle_label(share)
+    encoder_name = load_encoder(encoder).name
+    return Semantics(
+        {trait: [low, high] for trait, low, high in names},
+        labels,
+        summary,
+        texts,
+        inner,
+        label,
+        0,
+        encoder_name,
+        dataset.origin | Origin(annotators=(label,), encoders=(encoder_name,)),
+    )
+
+
+def _truth_of_items(dataset: Dataset) -> pd.DataFrame:
+    """One row per item code from 1 on: the generator's table of items."""
+    split = dataset.split
+    truth = world_truth(dataset.name, "items").to_pandas().set_index(["domain", "item"])
+    keys = []
+    for domain, (first, last) in split.ranges.items():
+        keys += [(domain, str(item)) for item in split.items[first - 1 : last]]
+    return truth.loc[keys]
+
+
+def _trait_names(dataset: Dataset) -> list[tuple[str, str, str]]:
+    """(trait, low pole, high pole) of the world's trait space."""
+    return world_truth(dataset.name, "traits").rows()

@@ -23,6 +23,8 @@ def semacdr(
     contrast: float = 0.1,
     tau: float = 0.07,
     item_graph: str = "co-interaction",
+    shared: int = 1,
+    residual: bool = False,
     cross: bool = True,
     fusion: str = "learned",
     score: str = "id",
@@ -31,7 +33,7 @@ def semacdr(
     """SemaCDR; every ablation of its Table 3 is one of these options.
 
     views, annotator, categories, contrast, tau  as for `plug_in`
-    item_graph, cross, fusion, score, lr_semantic  as for `SemaCDR`
+    item_graph, shared, residual, cross, fusion, score, lr_semantic  as for `SemaCDR`
     """
     item_views = plug_in(dataset, dim, views, contrast, tau, annotator, categories, mixed=False)
     return SemaCDR(
@@ -43,6 +45,8 @@ def semacdr(
         heads=heads,
         dropout=dropout,
         item_graph=item_graph,
+        shared=shared,
+        residual=residual,
         cross=cross,
         fusion=fusion,
         score=score,

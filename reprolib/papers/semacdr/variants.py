@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from reprolib.evaluate.rank_table import label
+from reprolib.evaluate.significance import each_against
 from reprolib.evaluate.summary import summarise
 
 # Table 3: variant -> what it changes; "" is the full model
@@ -15,8 +17,42 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "AvgFusion": {"fusion": "average"},
     "w/o ConReg": {"contrast": 0.0},
 }
+# the item graph otherwise than published; see `SemaCDR`
+GRAPHS: dict[str, dict[str, object]] = {
+    "edges of two users": {"shared": 2},
+    "residual": {"residual": True},
+}
+IDS_ONLY = "ids only"  # the control without any semantics
 # Figure 5: option -> the paper's name of the knob
 KNOBS = {"categories": "K", "contrast": "lambda", "lr_semantic": "lr_semantic", "lr": "lr_general"}
+
+
+def controls(annotators: list[str]) -> dict[str, dict[str, object]]:
+    """One variant per annotator, after one that reads ids alone: {"ids only": {"views": "id"}, "oracle": ...}.
+
+    annotators  names for `semantics_of`: "embedded", "shuffled", "oracle:0.5", "oracle", ...
+    """
+    return {IDS_ONLY: {"views": "id"}} | {name: {"annotator": name} for name in annotators}
+
+
+def ablation_table() -> pd.DataFrame:
+    """One row per ablation of Table 3: its name and the options that it changes."""
+    rows = [{"variant": name, **change} for name, change in ABLATIONS.items() if name]
+    return pd.DataFrame(rows).fillna("")
+
+
+def control_curve(ranks: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The metric of every system and description with its "±", in full ranking."""
+    return summarise(ranks, [metric])
+
+
+def control_tests(ranks: pd.DataFrame, metric: str, systems: list[str]) -> pd.DataFrame:
+    """Each description of each system against ids alone, with the columns of `best_rivals`; Holm within a system."""
+    tests = [
+        each_against(ranks[ranks["system"] == system], metric, label(system, IDS_ONLY, ""))
+        for system in systems
+    ]
+    return pd.concat(tests, ignore_index=True)
 
 
 def knob_settings(**values: list[float]) -> dict[str, dict[str, float]]:

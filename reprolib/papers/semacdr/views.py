@@ -19,7 +19,7 @@ class Views(nn.Module):
     """e^inn: encoded text, projected; e^agn: learned vectors of an item's labels, shared by both domains.
 
     `views(E)` (n_items + 1, d) mixes an id table with the text views: the plug-in of section 3.4.
-    semantics  labels and encoded texts of the items
+    semantics  labels and encoded texts of the items; None where ids are the only view
     domains    {name: (first, last)} item codes; negatives of the contrastive loss stay inside a domain
     dim        d
     use        which of the views "id", "inn", "agn" exist
@@ -32,7 +32,7 @@ class Views(nn.Module):
 
     def __init__(
         self,
-        semantics: Semantics,
+        semantics: Semantics | None,
         domains: dict[str, tuple[int, int]],
         *,
         dim: int,
@@ -47,20 +47,20 @@ class Views(nn.Module):
         self.weight = weight
         self.tau = tau
         self.report = {}
-        if "inn" in use or "agn" in use:
+        if semantics is not None:
             self.report = {
                 "annotator": semantics.annotator,
                 "encoder": semantics.encoder,
                 "llm_calls": semantics.calls,
             }
-        labels = torch.from_numpy(semantics.labels).float()  # (n_items + 1, K, M)
-        label_counts = labels.sum(-1, keepdim=True).clamp(min=1)
-        self.register_buffer("share", labels / label_counts, persistent=False)
-        self.register_buffer("text", torch.from_numpy(semantics.inner), persistent=False)
-        _, K, M = labels.shape
         if "inn" in use:
+            self.register_buffer("text", torch.from_numpy(semantics.inner), persistent=False)
             self.inner = nn.Linear(self.text.shape[1], dim)
         if "agn" in use:
+            labels = torch.from_numpy(semantics.labels).float()  # (n_items + 1, K, M)
+            label_counts = labels.sum(-1, keepdim=True).clamp(min=1)
+            self.register_buffer("share", labels / label_counts, persistent=False)
+            _, K, M = labels.shape
             self.label = nn.Parameter(torch.randn(K, M, WIDTH) * WIDTH**-0.5)
             self.agnostic = nn.Linear(K * WIDTH, dim)
         self.mix = nn.Linear(len(use) * dim, dim) if mixed else None

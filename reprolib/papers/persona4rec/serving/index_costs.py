@@ -298,37 +298,36 @@ def gpus() -> list[str]:
 
 
 def recall_figure(recall: pd.DataFrame) -> "Figure":
-    """Recall of the graph against its speed, from 0 to 1, the effort beside each point.
+    """Milliseconds per user of exact search and of the graph at each effort, with the recall beside each bar.
 
     recall  from `recall_and_speed` with k = 20
     """
-    from reprolib.report import curves
+    from reprolib.report import PALETTE, panels
 
-    figure = curves(
-        recall,
-        "median ms",
-        "recall@20",
-        "search",
-        named=False,
-        xlabel="milliseconds per user (median)",
-        ylabel="recall@20 (share of the exact top 20)",
-    )
-    axis = figure.axes[0]
-    axis.set_ylim(0, 1.08)
-    axis.margins(x=0.15)
-    for row in recall.to_dict("records"):
+    rows = recall.iloc[::-1].to_dict("records")
+    figure, axis = panels(height=0.9 + 0.42 * len(rows))
+    for place, row in enumerate(rows):
         is_exact = np.isnan(row["effort"])
-        name = "exact" if is_exact else f"graph, effort {row['effort']:.0f}"
+        hatch, colour = ("", PALETTE[0]) if is_exact else ("//", PALETTE[1])
+        axis.barh(place, row["median ms"], 0.6, color=colour, hatch=hatch, edgecolor="white")
         axis.annotate(
-            f"{name}: {row['recall@20']:.4f}",
-            xy=(row["median ms"], row["recall@20"]),
-            xytext=(0, -8),
+            f"recall@20 {row['recall@20']:.4f}",
+            xy=(row["median ms"], place),
+            xytext=(5, 0),
             textcoords="offset points",
-            rotation=90,
-            ha="center",
-            va="top",
+            va="center",
             fontsize=8,
         )
+    names = [
+        "exact search" if np.isnan(row["effort"]) else f"graph, effort {row['effort']:.0f}"
+        for row in rows
+    ]
+    axis.set_yticks(range(len(rows)), names)
+    axis.set_xlim(0, 1.3 * recall["median ms"].max())
+    axis.set_xlabel(
+        "milliseconds per user (median); recall@20: share of the exact top 20 that is found"
+    )
+    axis.grid(axis="y", visible=False)
     return figure
 
 
