@@ -98,6 +98,7 @@ SYSTEMS: dict[str, System] = {
     ),
     "SPHERE (Gaussian)": System(
         SPHERE, "sphere_lightgcn", SPHERE_LOSS | {"user_vector": "gaussian"}
+    ),
     "PERSONA4REC + generator": System(PERSONA4REC, "persona4rec", {"added": True}),
     "summary + generator": System(
         PERSONA4REC, "persona4rec", {"reads": "summaries", "added": True}
