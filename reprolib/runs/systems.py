@@ -34,6 +34,9 @@ class System:
 BASELINES, RERANKERS, PAPERS = "reprolib.baselines", "reprolib.rerankers", "reprolib.papers"
 SEMACDR = f"{PAPERS}.semacdr.systems"
 PERSONA4REC = f"{PAPERS}.persona4rec.systems"
+SPHERE = f"{PAPERS}.sphere.systems"
+# as published: InfoNCE against 8 negatives; temperature and learning rate are our reading
+SPHERE_LOSS = {"loss": "infonce", "negatives": 8, "tau": 0.1, "lr": 5e-3}
 PERSONA_KG = f"{PAPERS}.persona_kg.systems"
 SYSTEMS: dict[str, System] = {
     "Popularity": System(f"{BASELINES}.popularity", "popularity"),
@@ -80,6 +83,22 @@ SYSTEMS: dict[str, System] = {
     "PERSONA4REC (vanilla)": System(PERSONA4REC, "persona4rec", {"tuning": "none"}),
     "PERSONA4REC (LoRA)": System(PERSONA4REC, "persona4rec", {"tuning": "lora"}),
     "PERSONA4REC (summary only)": System(PERSONA4REC, "persona4rec", {"reads": "summaries"}),
+    "LightGCN-InfoNCE": System(SPHERE, "lightgcn_infonce", SPHERE_LOSS),
+    "SPHERE-CSP": System(SPHERE, "sphere_lightgcn", SPHERE_LOSS),
+    "SPHERE-Intra": System(SPHERE, "sphere_lightgcn", SPHERE_LOSS | {"user_vector": "intra"}),
+    "SPHERE-Dual": System(SPHERE, "sphere_lightgcn", SPHERE_LOSS | {"user_vector": "dual"}),
+    "SPHERE (random users)": System(
+        SPHERE, "sphere_lightgcn", SPHERE_LOSS | {"user_vector": "random"}
+    ),
+    "SPHERE (shuffled)": System(
+        SPHERE, "sphere_lightgcn", SPHERE_LOSS | {"user_vector": "shuffled"}
+    ),
+    "SPHERE (constant)": System(
+        SPHERE, "sphere_lightgcn", SPHERE_LOSS | {"user_vector": "constant"}
+    ),
+    "SPHERE (Gaussian)": System(
+        SPHERE, "sphere_lightgcn", SPHERE_LOSS | {"user_vector": "gaussian"}
+    ),
     "PERSONA4REC + generator": System(PERSONA4REC, "persona4rec", {"added": True}),
     "summary + generator": System(
         PERSONA4REC, "persona4rec", {"reads": "summaries", "added": True}

@@ -58,6 +58,8 @@ def loaded(tmp_path_factory):
             if reads_reviews
             else ("world-smoke/food-kitchen", "food->kitchen")
         )
+        if "sphere" in system.module:
+            place = ("world-smoke/books | world-smoke/games", "games->books")
         jobs[name] = (*place, SHORT)
     command = [sys.executable, "-c", LOADED, json.dumps(jobs)]
     done = subprocess.run(
