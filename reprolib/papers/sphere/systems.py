@@ -64,7 +64,6 @@ def sphere_lightgcn(
     user_vector: str = "csp",
     k: int = 10,
     centre: bool = True,
-    draw: int = 0,
     dim: int = 64,
     layers: int = 3,
     reg: float = 1e-4,
@@ -72,9 +71,12 @@ def sphere_lightgcn(
     n_traits: int = 10,
     encoder: str = "minilm",
 ) -> Sphere:
-    """SPHERE over LightGCN. The options: see `user_vectors`, `personas_of` and `lightgcn`; draw is its seed."""
+    """SPHERE over LightGCN. The options: see `user_vectors`, `personas_of` and `lightgcn`.
+
+    What a control draws at random is drawn with the run's seed: the one that torch was seeded with last.
+    """
     personas = personas_of(dataset, annotator, n_traits, encoder)
-    users = user_vectors(dataset, personas, user_vector, k, centre, draw)
+    users = user_vectors(dataset, personas, user_vector, k, centre, torch.initial_seed() % 2**31)
     backbone = LightGCNBackbone(dataset.split, dim=dim, layers=layers, reg=reg)
     return Sphere(backbone, torch.from_numpy(users), torch.from_numpy(personas.items), dim)
 
