@@ -81,7 +81,9 @@ SYSTEMS: dict[str, System] = {
     "EXP3RT": System(f"{RERANKERS}.exp3rt", "exp3rt"),
     "PERSONA4REC": System(PERSONA4REC, "persona4rec"),
     "PERSONA4REC (vanilla)": System(PERSONA4REC, "persona4rec", {"tuning": "none"}),
-    "PERSONA4REC (LoRA)": System(PERSONA4REC, "persona4rec", {"tuning": "lora"}),
+    "PERSONA4REC (LoRA)": System(
+        PERSONA4REC, "persona4rec", {"tuning": "lora", "tune_lr": 1e-5, "tune_epochs": 1}
+    ),
     "PERSONA4REC (summary only)": System(PERSONA4REC, "persona4rec", {"reads": "summaries"}),
     "LightGCN-InfoNCE": System(SPHERE, "lightgcn_infonce", SPHERE_LOSS),
     "SPHERE-CSP": System(SPHERE, "sphere_lightgcn", SPHERE_LOSS),

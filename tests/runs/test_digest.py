@@ -44,7 +44,7 @@ SHORT = {
     "per_user": 1,
     "lm_samples": 8,
 }
-SHORT |= {"lm_epochs": 1, "train_history": 1, "tune_batch": 4}
+SHORT |= {"lm_epochs": 1, "train_history": 1, "tune_batch": 4, "tune_epochs": 1, "graph_epochs": 1}
 
 
 @pytest.fixture(scope="module")
